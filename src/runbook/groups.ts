@@ -1,0 +1,109 @@
+import { holdsCode, leavesOf } from "./block.ts";
+import type { Block, ListEntry, Words } from "./block.ts";
+import type { ChecklistGroup, Gate, Item, ItemGroup } from "./model.ts";
+import type { Section } from "./outline.ts";
+import { slug, toItem, uniqueId } from "./reading.ts";
+import type { Reading } from "./reading.ts";
+import { placeAt } from "./source.ts";
+
+/** A label with what it stands over: a sub-section, a list item with a list of its own, or a line before a list. */
+export interface Group {
+  readonly title: string;
+  readonly at: number;
+  readonly blocks: readonly Block[];
+  /** False: no label of its own, so it carries the section's. */
+  readonly labelled: boolean;
+}
+
+/** Cuts a section into its labelled groups; what has no label comes under the section's own title. */
+export function groupsOf(section: Section): Group[] {
+  const groups: { title: string; at: number; blocks: Block[]; labelled: boolean }[] = [];
+  const own = { title: section.title, at: section.at, blocks: [] as Block[], labelled: false };
+  let label: Words | undefined;
+  for (const block of section.blocks) {
+    if (block.kind === "prose") {
+      label = block.bold || block.text.endsWith(":") ? block : undefined;
+      if (label === undefined) own.blocks.push(block);
+      continue;
+    }
+    if (block.kind !== "list") {
+      const target = block.kind === "table" && label !== undefined ? labelledGroup(label) : undefined;
+      if (target === undefined) own.blocks.push(block);
+      else groups.push({ ...target, blocks: [block] });
+      continue;
+    }
+    const nesting = block.items.filter(hasInnerList);
+    for (const entry of nesting) groups.push({ ...labelledGroup(entry), blocks: [...entry.blocks] });
+    const flat = { ...block, items: block.items.filter((entry) => !hasInnerList(entry)) };
+    if (flat.items.length === 0) continue;
+    if (label === undefined || nesting.length > 0) own.blocks.push(flat);
+    else groups.push({ ...labelledGroup(label), blocks: [flat] });
+  }
+  const children = section.children.flatMap((child) =>
+    groupsOf(child).map((group) => (group.labelled ? group : { ...group, labelled: true })),
+  );
+  return [...(own.blocks.length > 0 ? [own] : []), ...groups, ...children].toSorted((a, b) => a.at - b.at);
+}
+
+function hasInnerList(entry: ListEntry): boolean {
+  return entry.blocks.some((inner) => inner.kind === "list");
+}
+
+function labelledGroup(words: Words): { title: string; at: number; labelled: boolean } {
+  return { title: words.text.replace(/[:.]$/, "").trim(), at: words.at, labelled: true };
+}
+
+/** The lines of a group: items of its lists and rows of its tables, the cells joined by a dash. */
+export function linesOf(blocks: readonly Block[]): Words[] {
+  const rows = blocks.flatMap((block) => (block.kind === "table" ? block.rows : []));
+  return [...leavesOf(blocks), ...rows.flatMap(joinCells)].toSorted((a, b) => a.at - b.at);
+}
+
+function joinCells(cells: readonly Words[]): Words[] {
+  const filled = cells.filter((cell) => cell.text !== "");
+  const [first] = filled;
+  if (first === undefined) return [];
+  return [{ text: filled.map((cell) => cell.text).join(" – "), at: first.at, end: filled.at(-1)?.end ?? first.end }];
+}
+
+/** Reads a list of requirements, whatever its form; its tasks are gates and not among them. */
+export function readRequirements(reading: Reading, sections: readonly Section[]): Item[] {
+  return itemsOf(reading, sections, (line) => !("checked" in line) || line.checked === undefined);
+}
+
+/** Reads a list, whatever its form. */
+export function readItems(reading: Reading, sections: readonly Section[]): Item[] {
+  return itemsOf(reading, sections, () => true);
+}
+
+function itemsOf(reading: Reading, sections: readonly Section[], counts: (line: Words) => boolean): Item[] {
+  return sections
+    .flatMap(groupsOf)
+    .flatMap((group) => linesOf(group.blocks).filter(counts))
+    .map((line) => toItem(reading, line));
+}
+
+/** Reads groups of things to do. */
+export function readItemGroups(reading: Reading, sections: readonly Section[]): ItemGroup[] {
+  return sections.flatMap(groupsOf).flatMap((group) => {
+    const items = linesOf(group.blocks).map((line) => toItem(reading, line));
+    return items.length === 0 ? [] : [{ title: group.title, ...placeAt(reading.source, group.at), items }];
+  });
+}
+
+/** Reads the gates: the tasks of a section, or all of its items when none is a task. */
+export function readChecklist(reading: Reading, sections: readonly Section[]): ChecklistGroup[] {
+  return sections.flatMap((section) => {
+    const groups = groupsOf(section);
+    const tasksOnly = groups.some((group) => leavesOf(group.blocks).some((entry) => entry.checked !== undefined));
+    return groups.flatMap((group) => {
+      const gates = leavesOf(group.blocks)
+        .filter((entry) => (tasksOnly ? entry.checked !== undefined : !holdsCode(entry.blocks)))
+        .map((entry): Gate => {
+          const id = uniqueId(reading, `${slug(group.title)}/${slug(entry.text)}`);
+          return { ...toItem(reading, entry), id, checked: entry.checked ?? false };
+        });
+      return gates.length === 0 ? [] : [{ title: group.title, ...placeAt(reading.source, group.at), gates }];
+    });
+  });
+}

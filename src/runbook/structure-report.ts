@@ -1,0 +1,165 @@
+import { checkAnnotations } from "./annotation-check.ts";
+import { codesOf, leavesOf } from "./block.ts";
+import type { Block, Code } from "./block.ts";
+import type { Runbook } from "./model.ts";
+import { allBlocks, hasCode } from "./outline.ts";
+import type { Section } from "./outline.ts";
+import { INLINE } from "./prose-report.ts";
+import { report } from "./reading.ts";
+import type { Reading } from "./reading.ts";
+import type { Recognised } from "./recognise.ts";
+import { formOf } from "./script-text.ts";
+import { findSecrets } from "../secret-shapes.ts";
+import { readThreshold } from "./threshold.ts";
+import type { SectionKind } from "./vocabulary.ts";
+import { readWindow } from "./window.ts";
+
+/** Says what is wrong with the file whatever its sections mean: open fences, secrets, annotations, double headings. */
+export function reportBlocks(reading: Reading, blocks: readonly Block[]): void {
+  for (const code of codesOf(blocks)) {
+    if (!code.closed) {
+      const message = "The code block is never closed; everything below it would be code.";
+      report(reading, "RB101", { at: code.at, end: code.at + 160 }, message);
+    }
+    reportSecrets(reading, code);
+    reportHidden(reading, code);
+  }
+  checkAnnotations(reading, blocks);
+}
+
+function reportSecrets(reading: Reading, code: Code): void {
+  const text = reading.source.markdown.slice(code.at, code.end);
+  for (const secret of findSecrets(text)) {
+    const range = { ...secret, at: code.at + secret.at, end: code.at + secret.end };
+    reading.secrets.push(range);
+    report(reading, "RB212", range, `This looks like ${secret.what}.`);
+  }
+}
+
+const HIDDEN = /[\u00A0\u00AD\u200B\u200E\u200F\u202A-\u202E\u2060\u2066-\u2069\uFEFF\uFFFD]/;
+
+function reportHidden(reading: Reading, code: Code): void {
+  const at = reading.source.markdown.slice(code.at, code.end).search(HIDDEN);
+  if (at === -1) return;
+  const character = reading.source.text.codePointAt(code.at + at) ?? 0;
+  const name = `U+${character.toString(16).toUpperCase().padStart(4, "0")}`;
+  report(
+    reading,
+    "RB223",
+    { at: code.at + at, end: code.at + at + 1 },
+    `The block holds ${name}, which cannot be seen.`,
+  );
+}
+
+/** Says which headings stand twice on one level below the same heading. */
+export function reportDoubleHeadings(reading: Reading, section: Section): void {
+  const seen = new Set<string>();
+  for (const child of section.children) {
+    const title = child.title.toLowerCase();
+    if (seen.has(title)) report(reading, "RB102", child, `The heading "${child.title}" stands here twice.`);
+    seen.add(title);
+    reportDoubleHeadings(reading, child);
+  }
+}
+
+/** Kinds whose commands are executed. */
+const EXECUTED: ReadonlySet<SectionKind | undefined> = new Set<SectionKind>([
+  "deployment",
+  "phase",
+  "checklist",
+  "post-deployment",
+  "rollback",
+  "immediate-rollback",
+  "gradual-rollback",
+  "issues",
+  "emergencies",
+]);
+
+/** Says which sections are not known, and which commands are not executed. */
+export function reportSections(reading: Reading, sections: readonly Recognised[]): void {
+  for (const { kind, section } of sections) {
+    if (kind === undefined) {
+      report(reading, "RB103", section, `"${section.title}" is not a section that Sunny knows.`);
+      reportTasks(reading, section);
+      reportLines(reading, section);
+    }
+    if (EXECUTED.has(kind) || !hasCode(section)) continue;
+    const code = firstCommands(section);
+    if (code === undefined) continue;
+    const message = `The commands below "${section.title}" are not executed.`;
+    report(reading, "RB104", { at: code.at, end: code.at + 160 }, message);
+  }
+}
+
+function reportTasks(reading: Reading, section: Section): void {
+  const task = leavesOf(section.blocks).find((entry) => entry.checked !== undefined);
+  if (task !== undefined) report(reading, "RB120", task, `Nobody is asked about the boxes below "${section.title}".`);
+}
+
+/** What reads like a limit or a window is one to whoever wrote it, though the heading says nothing of the kind to Sunny. */
+function reportLines(reading: Reading, section: Section): void {
+  for (const line of leavesOf(section.blocks)) {
+    const threshold = readThreshold(line.text, "either");
+    if ("rule" in threshold && threshold.rule.metric !== "other" && /\d/.test(line.text)) {
+      const message = `Nobody watches the limits below "${section.title}".`;
+      return report(reading, "RB121", line, message, "Mark the section with `<!-- sunny: thresholds -->`.");
+    }
+    const window = readWindow(line.text);
+    if ("rule" in window && window.rule.kind === "recurring") {
+      const message = `The times below "${section.title}" are no maintenance windows to Sunny.`;
+      return report(reading, "RB121", line, message, "Mark the section with `<!-- sunny: windows -->`.");
+    }
+  }
+}
+
+function firstCommands(section: Section): Code | undefined {
+  for (const code of codesOf(section.blocks)) {
+    const form = formOf(code);
+    if (form === "shell" || form === "unnamed-shell") return code;
+  }
+  for (const child of section.children) {
+    const found = firstCommands(child);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+const TOP = { at: 0, end: 1 };
+
+/** Says what the runbook as a whole lacks. Below a fence that is never closed, what is missing may well be there. */
+export function reportGaps(reading: Reading, runbook: Runbook, sections: readonly Recognised[]): void {
+  if (reading.diagnostics.some((one) => one.code === "RB101")) return;
+  if (runbook.phases.every((phase) => phase.steps.length === 0)) {
+    report(reading, "RB105", TOP, "The runbook holds no command that deploys anything.");
+  }
+  const { immediate, gradual, other } = runbook.rollback;
+  const back = [immediate, gradual, ...other].filter((procedure) => procedure !== undefined);
+  if (back.every((procedure) => procedure.steps.length + procedure.instructions.length === 0)) {
+    reportNoWayBack(reading, sections);
+  }
+  const failed = reading.diagnostics.map((one) => one.code);
+  if (runbook.windows.length === 0 && !failed.some((code) => code.startsWith("RB4") && code !== "RB405")) {
+    report(reading, "RB108", TOP, "The runbook does not say when deployments may run.");
+  }
+  if (runbook.thresholds.length === 0 && !failed.some((code) => code.startsWith("RB30"))) {
+    report(reading, "RB114", TOP, "The runbook states no limit that leads to a rollback.");
+  }
+  if (runbook.version === undefined) report(reading, "RB111", TOP, "The runbook names no version of its own.");
+}
+
+/** A section about the rollback that tells nothing to run is named: its author believes that it is one. */
+function reportNoWayBack(reading: Reading, sections: readonly Recognised[]): void {
+  const about = sections.find(({ kind }) => kind === "rollback" || kind === "immediate-rollback");
+  if (about === undefined) {
+    return report(reading, "RB107", TOP, "The runbook does not say how a release is taken back.");
+  }
+  const { section } = about;
+  const inline = allBlocks(section).some(({ at, end }) => reading.source.markdown.slice(at, end).includes("`"));
+  report(
+    reading,
+    "RB107",
+    section,
+    `"${section.title}" holds no command that takes a release back.${inline ? ` ${INLINE}` : ""}`,
+    "Write the commands in a code block below the heading.",
+  );
+}
