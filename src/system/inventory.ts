@@ -1,0 +1,79 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { messageOf, SunnyError } from "../errors.ts";
+import { hostSchema } from "./schema.ts";
+import type { HostSpec, System } from "./schema.ts";
+
+const MAX_BYTES = 16 * 1024 * 1024;
+
+const listSchema = z.union([
+  z.array(hostSchema),
+  z.object({ hosts: z.array(hostSchema) }).transform((all) => all.hosts),
+]);
+
+/**
+ * The hosts that are listed outside of the configuration: in a JSON file, or on the standard output of a command, which
+ * runs in `directory` without a shell. Either an array of hosts as in `hosts`, or an object with that array as `hosts`.
+ * Relative paths are those of the configuration.
+ *
+ * @throws INVENTORY_INVALID naming the file or command, and the host and key that are wrong
+ */
+export async function readInventory(
+  inventory: NonNullable<System["inventory"]>,
+  directory: string,
+): Promise<readonly HostSpec[]> {
+  const source = inventory.kind === "file" ? inventory.path : `the command ${inventory.argv.join(" ")}`;
+  const text = await (inventory.kind === "file" ? readList(inventory.path) : commandOutput(inventory, directory)).catch(
+    (error: unknown) => {
+      throw invalid(source, messageOf(error), error);
+    },
+  );
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw invalid(source, `it is not JSON: ${messageOf(error)}`, error);
+  }
+  const parsed = listSchema.safeParse(json);
+  if (!parsed.success) throw invalid(source, explain(json), parsed.error);
+  return parsed.data;
+}
+
+function readList(file: string): Promise<string> {
+  return readFile(file, "utf8");
+}
+
+function commandOutput(
+  command: Extract<NonNullable<System["inventory"]>, { kind: "command" }>,
+  directory: string,
+): Promise<string> {
+  const [program = "", ...args] = command.argv;
+  return new Promise((resolve, reject) => {
+    const options = { cwd: directory, timeout: command.timeoutMs, maxBuffer: MAX_BYTES, encoding: "utf8" } as const;
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) return resolve(stdout);
+      const why = error.killed === true ? `it did not end within ${command.timeoutMs} ms` : messageOf(error);
+      reject(new Error([why, stderr.trim()].filter((part) => part !== "").join(": "), { cause: error }));
+    });
+    child.stdin?.end();
+  });
+}
+
+/** Which host is wrong, and how: the union of the two forms would only say that neither fits. */
+function explain(json: unknown): string {
+  const list = Array.isArray(json) ? json : (json as { hosts?: unknown } | null)?.hosts;
+  const problem = z.array(hostSchema).safeParse(list).error?.issues[0];
+  if (!Array.isArray(list) || problem === undefined) return "it is neither a list of hosts nor an object with one";
+  const [at, ...keys] = problem.path;
+  const named = (list[Number(at)] as { name?: unknown } | undefined)?.name;
+  const who = typeof named === "string" ? `host ${JSON.stringify(named)}` : `host number ${Number(at) + 1}`;
+  return `${who} is wrong${keys.length === 0 ? "" : ` at ${keys.join(".")}`}: ${problem.message}`;
+}
+
+function invalid(source: string, why: string, cause: unknown): SunnyError {
+  return new SunnyError("INVENTORY_INVALID", `Cannot read the hosts from ${source}: ${why}`, {
+    hint: "A list of hosts is JSON in the form of `hosts` in the configuration; see docs/reference/ssh.md.",
+    cause,
+  });
+}

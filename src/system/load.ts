@@ -1,0 +1,164 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { messageOf, SunnyError } from "../errors.ts";
+import { sha256 } from "../json.ts";
+import { closest } from "./closest.ts";
+import { contradictionOf } from "./consistency.ts";
+import { readInventory } from "./inventory.ts";
+import { absolutePaths } from "./paths.ts";
+import { systemSchema, type System } from "./schema.ts";
+
+const NAMES = ["sunny.config.ts", "sunny.config.js", "sunny.config.mjs", "sunny.config.json"];
+
+export interface LoadedSystem {
+  readonly system: System;
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** SHA-256 of the file's bytes, hex. */
+  readonly sourceDigest: string;
+}
+
+/**
+ * Finds, evaluates and validates the configuration: `file` when given, else the nearest `sunny.config.*` in `cwd` or a
+ * folder above it.
+ * @throws CONFIG_NOT_FOUND, CONFIG_INVALID (with the key, and its line where it can be told)
+ */
+export async function loadSystem(file: string | undefined, cwd: string): Promise<LoadedSystem> {
+  const found = file === undefined ? nearest(cwd) : path.resolve(cwd, file);
+  if (found === undefined || !existsSync(found)) {
+    throw new SunnyError(
+      "CONFIG_NOT_FOUND",
+      `No configuration found: ${found ?? `no sunny.config.* in ${cwd} or above`}`,
+      {
+        hint: "Create sunny.config.ts beside the runbook, or name one with --config FILE or SUNNY_CONFIG.",
+      },
+    );
+  }
+  const text = readFileSync(found, "utf8");
+  const value = await evaluate(found, text);
+  const parsed = systemSchema.safeParse(value);
+  if (!parsed.success) throw invalid(found, text, parsed.error);
+  const system = absolutePaths(await withInventory(parsed.data, path.dirname(found)), path.dirname(found));
+  if (system.hosts.length === 0) throw noHosts(found);
+  requireConsistent(found, text, system);
+  return { system, file: found, sourceDigest: sha256(text) };
+}
+
+/** The hosts of the configuration, then those of its inventory. */
+async function withInventory(system: System, base: string): Promise<System> {
+  const { inventory } = system;
+  if (inventory === undefined) return system;
+  const source = inventory.kind === "file" ? { ...inventory, path: path.resolve(base, inventory.path) } : inventory;
+  return { ...system, hosts: [...system.hosts, ...(await readInventory(source, base))] };
+}
+
+function noHosts(file: string): SunnyError {
+  return new SunnyError("CONFIG_INVALID", "The configuration is wrong at hosts: there is not a single host", {
+    place: { file },
+    hint: "List the servers of the service under `hosts`, or name an `inventory` that does.",
+  });
+}
+
+function nearest(cwd: string): string | undefined {
+  for (let dir = path.resolve(cwd); ; dir = path.dirname(dir)) {
+    const name = NAMES.find((candidate) => existsSync(path.join(dir, candidate)));
+    if (name !== undefined) return path.join(dir, name);
+    if (dir === path.dirname(dir)) return undefined;
+  }
+}
+
+async function evaluate(file: string, text: string): Promise<unknown> {
+  try {
+    if (file.endsWith(".json")) return JSON.parse(text);
+    const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    if (module.default === undefined) throw new Error("it has no default export");
+    return module.default;
+  } catch (error) {
+    throw new SunnyError("CONFIG_INVALID", `Cannot evaluate the configuration: ${messageOf(error)}`, {
+      place: { file },
+      hint: "A configuration is a module with the system as its default export, or a JSON file.",
+      cause: error,
+    });
+  }
+}
+
+function invalid(file: string, text: string, error: z.ZodError): SunnyError {
+  const problems = error.issues.flatMap((issue) => explain(issue));
+  const first = problems[0] ?? { path: [], message: "it is not valid" };
+  const line = lineOf(text, first.path);
+  const rest = problems.slice(1).map((problem) => `also ${show(problem.path)}: ${problem.message}`);
+  return new SunnyError("CONFIG_INVALID", `The configuration is wrong at ${show(first.path)}: ${first.message}`, {
+    place: { file, ...(line === undefined ? {} : { line }) },
+    hint: [...rest, "docs/reference/config.md lists every key with its default."].join("\n"),
+    details: { problems: problems.map((problem) => ({ key: show(problem.path), message: problem.message })) },
+  });
+}
+
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+function explain(issue: z.core.$ZodIssue): Problem[] {
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(issue.path);
+    return issue.keys.map((key) => {
+      const near = closest(key, known);
+      return {
+        path: [...issue.path, key],
+        message: near === undefined ? "there is no such key" : `there is no such key; did you mean "${near}"?`,
+      };
+    });
+  }
+  return [{ path: issue.path, message: issue.message }];
+}
+
+/** The keys that the schema knows at a path; empty inside unions and records, where no single list exists. */
+function keysAt(keys: readonly PropertyKey[]): string[] {
+  let at: unknown = systemSchema;
+  for (const key of keys) {
+    at = unwrap(at);
+    if (at instanceof z.ZodObject) at = (at.shape as Record<string, unknown>)[String(key)];
+    else if (at instanceof z.ZodArray) at = at.element;
+    else return [];
+  }
+  at = unwrap(at);
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function unwrap(schema: unknown): unknown {
+  let at = schema;
+  while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional) at = at.unwrap();
+  return at;
+}
+
+/** The line on which the key stands, found by walking the text from key to key; undefined when one is not literal. */
+function lineOf(text: string, keys: readonly PropertyKey[]): number | undefined {
+  let from = 0;
+  let at: number | undefined;
+  for (const key of keys) {
+    if (typeof key !== "string") continue;
+    const match = new RegExp(`["']?\\b${RegExp.escape(key)}\\b["']?\\s*:`).exec(text.slice(from));
+    if (match === null) break;
+    at = from + match.index;
+    from = at + match[0].length;
+  }
+  return at === undefined ? undefined : text.slice(0, at).split("\n").length;
+}
+
+function show(keys: readonly PropertyKey[]): string {
+  if (keys.length === 0) return "the top level";
+  return keys.map((key, i) => (typeof key === "number" ? `[${key}]` : `${i === 0 ? "" : "."}${String(key)}`)).join("");
+}
+
+function requireConsistent(file: string, text: string, system: System): void {
+  const found = contradictionOf(system);
+  if (found === null) return;
+  const line = lineOf(text, found.path);
+  throw new SunnyError("CONFIG_INVALID", `The configuration is wrong at ${show(found.path)}: ${found.message}`, {
+    place: { file, ...(line === undefined ? {} : { line }) },
+    hint: found.hint,
+  });
+}
