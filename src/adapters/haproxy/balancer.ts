@@ -1,0 +1,174 @@
+import { sleep } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
+import { TerminalError } from "../../engine/context.ts";
+import type { StepScope } from "../../engine/context.ts";
+import { messageOf } from "../../errors.ts";
+import type { LoadBalancer, ServerChange } from "../../operations/rollout/ports.ts";
+import { changeCommands, closeCommand, observeCommand, SESSIONS_COMMAND } from "./commands.ts";
+import type { HaproxyEndpoint } from "./endpoint.ts";
+import { merged } from "./merge.ts";
+import { countUpgraded, parseObservation } from "./observation.ts";
+import type { Observation } from "./observation.ts";
+
+export interface HaproxyOptions {
+  readonly backend: string;
+  /** One for each load balancer; all of them are kept in the same state. */
+  readonly endpoints: readonly HaproxyEndpoint[];
+  readonly clock: Clock;
+}
+
+interface Balancer {
+  readonly endpoint: HaproxyEndpoint;
+  /** The process in which everything that was ordered holds; another one, or a younger one, was reloaded. */
+  last: Pick<Observation, "pid" | "uptimeS"> | null;
+}
+
+/**
+ * HAProxy, by its runtime API (2.6 or later). A reload forgets drains and weights: it shows in another process or a
+ * younger one, and before anything else is ordered or waited for, what was ordered here so far is ordered again.
+ */
+export function haproxyBalancer(options: HaproxyOptions): LoadBalancer {
+  return new Haproxy(options);
+}
+
+class Haproxy implements LoadBalancer {
+  readonly target: "fenced" | "bounded";
+  readonly #options: HaproxyOptions;
+  readonly #balancers: readonly Balancer[];
+  /** What was ordered last, by server. */
+  readonly #ordered = new Map<string, ServerChange>();
+
+  constructor(options: HaproxyOptions) {
+    this.#options = options;
+    this.#balancers = options.endpoints.map((endpoint) => ({ endpoint, last: null }));
+    this.target = options.endpoints.every((one) => one.target === "fenced") ? "fenced" : "bounded";
+  }
+
+  async read(signal?: AbortSignal): ReturnType<LoadBalancer["read"]> {
+    const seen = await all(this.#balancers.map((one) => this.#ask(one, signal)));
+    return merged(seen.map((one) => one.servers));
+  }
+
+  async set(server: string, change: ServerChange, scope: StepScope): Promise<void> {
+    const seen = await this.#observe(scope);
+    // Before the first order, so that an unknown server changes nothing on any of them.
+    for (const [at, one] of seen.entries()) this.#require(server, change, one, this.#balancers[at]!);
+    this.#ordered.set(server, { ...this.#ordered.get(server), ...change });
+    const commands = changeCommands({ backend: this.#options.backend, server }, change);
+    await all(this.#balancers.map(({ endpoint }) => order(endpoint, commands, scope)));
+  }
+
+  async waitIdle(server: string, withinMs: number, scope: StepScope): ReturnType<LoadBalancer["waitIdle"]> {
+    let sessions = 0;
+    const idle = await this.#until(withinMs, scope, (seen) => {
+      sessions = merged(seen.map((one) => one.servers)).find((one) => one.name === server)?.sessions ?? 0;
+      return sessions === 0;
+    });
+    if (idle) return { sessions: 0, upgraded: 0 };
+    const path = { backend: this.#options.backend, server };
+    const lists = await all(this.#balancers.map(({ endpoint }) => endpoint.ask(SESSIONS_COMMAND, scope.signal)));
+    const upgraded = lists.reduce((sum, list) => sum + countUpgraded(list, path), 0);
+    return { sessions: Math.max(sessions, upgraded), upgraded };
+  }
+
+  waitUp(server: string, withinMs: number, scope: StepScope): Promise<boolean> {
+    return this.#until(withinMs, scope, (seen) =>
+      seen.every((one) => one.servers.some((found) => found.name === server && found.up)),
+    );
+  }
+
+  async closeSessions(server: string, scope: StepScope): Promise<void> {
+    const seen = await this.#observe(scope);
+    for (const [at, one] of seen.entries()) this.#require(server, {}, one, this.#balancers[at]!);
+    const command = closeCommand({ backend: this.#options.backend, server });
+    await all(this.#balancers.map(({ endpoint }) => order(endpoint, [command], scope)));
+  }
+
+  async #until(withinMs: number, scope: StepScope, done: (seen: readonly Observation[]) => boolean): Promise<boolean> {
+    const { clock } = this.#options;
+    const end = clock.monotonic() + withinMs;
+    const pollMs = Math.max(...this.#balancers.map((one) => one.endpoint.pollMs));
+    for (;;) {
+      if (done(await this.#observe(scope))) return true;
+      const left = end - clock.monotonic();
+      if (left <= 0) return false;
+      await sleep(clock, Math.min(pollMs, left), scope.signal);
+    }
+  }
+
+  /** Reads all of them, and brings those that were reloaded back into the state that was ordered. */
+  #observe(scope: StepScope): Promise<Observation[]> {
+    return all(
+      this.#balancers.map(async (balancer) => {
+        const seen = await this.#ask(balancer, scope.signal);
+        const again = reloaded(balancer.last, seen) ? await this.#orderAgain(balancer, seen, scope) : seen;
+        balancer.last = again;
+        return again;
+      }),
+    );
+  }
+
+  async #orderAgain(balancer: Balancer, seen: Observation, scope: StepScope): Promise<Observation> {
+    const { backend } = this.#options;
+    const known = [...this.#ordered].filter(([name]) => seen.servers.some((one) => one.name === name));
+    if (known.length === 0) return seen;
+    const names = known.map(([name]) => name).join(", ");
+    scope.log(`HAProxy at ${balancer.endpoint.name} was reloaded; ordered again: ${names}\n`);
+    const commands = known.flatMap(([server, change]) => changeCommands({ backend, server }, change));
+    await order(balancer.endpoint, commands, scope);
+    return this.#ask(balancer, scope.signal);
+  }
+
+  async #ask({ endpoint }: Balancer, signal?: AbortSignal): Promise<Observation> {
+    const answer = await endpoint.ask(observeCommand(this.#options.backend), signal);
+    try {
+      return parseObservation(answer);
+    } catch (error) {
+      throw refusal(endpoint, answer, messageOf(error));
+    }
+  }
+
+  #require(server: string, change: ServerChange, seen: Observation, { endpoint }: Balancer): void {
+    const found = seen.servers.find((one) => one.name === server);
+    if (found === undefined) {
+      const known = seen.servers.map((one) => one.name).join(", ");
+      const message = `HAProxy at ${endpoint.name} has no server ${server} in backend ${this.#options.backend}; it has: ${known}`;
+      throw new TerminalError("SERVER_UNKNOWN", message, { server, endpoint: endpoint.name });
+    }
+    const { weightPercent = 0 } = change;
+    if (weightPercent === 0 || (found.configuredWeight * weightPercent) / 100 >= 1) return;
+    const message =
+      `HAProxy at ${endpoint.name} cannot give ${server} ${weightPercent} % of its weight ${found.configuredWeight}: ` +
+      "weights are whole numbers. Set `weight 100` for every server in its configuration";
+    throw new TerminalError("HAPROXY_COMMAND_FAILED", message, { server, endpoint: endpoint.name });
+  }
+}
+
+function reloaded(before: Balancer["last"], now: Observation): boolean {
+  return before !== null && (before.pid !== now.pid || now.uptimeS < before.uptimeS);
+}
+
+/** Orders, and takes anything but an empty answer for a refusal. */
+async function order(endpoint: HaproxyEndpoint, commands: readonly string[], scope: StepScope): Promise<void> {
+  if (commands.length === 0) return;
+  const answers = await endpoint.order(commands, scope);
+  const at = answers.findIndex((answer) => answer.trim() !== "");
+  if (at >= 0) throw refusal(endpoint, answers[at] ?? "", `it answered "${commands[at]}" so`);
+}
+
+function refusal(endpoint: HaproxyEndpoint, answer: string, why: string): TerminalError {
+  const said = answer.trim().split("\n")[0] ?? "";
+  const hint = /permission denied/i.test(said) ? "; the socket needs `level admin`" : "";
+  const code = said.startsWith("No such server") ? "SERVER_UNKNOWN" : "HAPROXY_COMMAND_FAILED";
+  return new TerminalError(code, `HAProxy at ${endpoint.name}: ${said || "nothing"} (${why})${hint}`, {
+    endpoint: endpoint.name,
+    answer: said,
+  });
+}
+
+/** Waits for all, so that nothing goes on unseen, and then fails with the first failure. */
+async function all<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const ends = await Promise.allSettled(work);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return ends.map((end) => (end as PromiseFulfilledResult<T>).value);
+}

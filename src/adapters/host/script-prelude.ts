@@ -1,0 +1,221 @@
+import { assignments } from "./shell.ts";
+
+/** Where a host keeps the service, and who may change it. */
+export interface HostPlace {
+  readonly root: string;
+}
+
+/** Whose right a script acts under; see the fencing part of `docs/reference/hosts.md`. */
+export interface ScriptFence {
+  readonly authority: string;
+  readonly token: number;
+  /** Short name of the step: attempts are only compared within one. */
+  readonly key: string;
+  readonly attempt: number;
+}
+
+/** How long a script waits for the host's lock, seconds. */
+export const LOCK_WAIT_S = 20;
+
+/** Functions that every script has: how it fails, how it knows processes and time, atomic files. POSIX sh only. */
+export const COMMON = String.raw`set -u
+umask 022
+LC_ALL=C
+export LC_ALL
+S=$root/.sunny
+HELD= ASKED=
+fail() {
+  unlock
+  printf '!%s %s\n' "$1" "$2"
+  exit 1
+}
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+# Identity of a running process: a pid is given again, pid and start time are not. Zombies do not run.
+proc() {
+  P_BORN= P_GROUP=
+  if [ -r /proc/self/stat ]; then
+    stat=
+    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    stat=${"$"}{stat##*) }
+    set -- $stat
+    case $1 in Z | X) return 1 ;; esac
+    P_GROUP=$3 P_BORN=${"$"}{20}
+  else
+    set -- $(ps -o pgid= -o stat= -o lstart= -p "$1" 2>/dev/null | tr : .)
+    [ $# -gt 2 ] || return 1
+    case $2 in Z*) return 1 ;; esac
+    P_GROUP=$1
+    shift 2
+    P_BORN=$(printf '%s_' "$@")
+  fi
+}
+if [ -r /proc/sys/kernel/random/boot_id ]; then
+  IFS= read -r B </proc/sys/kernel/random/boot_id
+else
+  B=$(sysctl -n kern.boottime | tr -dc 0-9)
+fi
+# Seconds on a clock that nobody sets, where there is one.
+uptime() {
+  if [ -r /proc/uptime ]; then
+    read -r U rest </proc/uptime
+    U=${"$"}{U%.*}
+  else
+    U=$(date +%s)
+  fi
+}
+# Replaces a file by a line, so that a reader sees the old or the new one.
+put() {
+  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || fail HOST_NOT_WRITABLE "cannot write $1"
+  sync "$1" 2>/dev/null || :
+}
+# A process of its own session (or group), which outlives this script and its connection.
+detach() {
+  if command -v setsid >/dev/null 2>&1; then
+    setsid "$@" &
+  else
+    set -m 2>/dev/null
+    nohup "$@" &
+    set +m 2>/dev/null
+  fi
+}
+# The id that current points to, "-" for none.
+active() {
+  ACTIVE=-
+  if [ -L "$root/current" ]; then
+    ACTIVE=$(readlink "$root/current")
+    ACTIVE=${"$"}{ACTIVE##*/}
+  elif [ -e "$root/current" ]; then
+    fail CURRENT_NOT_A_LINK "$root/current is not a link"
+  fi
+}
+# The activation that waits for its confirmation.
+pending() {
+  N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
+  [ -r "$S/pending" ] || return 1
+  read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
+}
+# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
+trim_log() {
+  [ "$LOGGED" -gt 1000 ] || return 0
+  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
+}
+# The wall clock; asked once, since what passes within a script can be counted.
+now() {
+  uptime
+  [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
+  NOW=$((ASKED + U - ASKED_AT))
+}
+note() {
+  now
+  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
+    fail HOST_NOT_WRITABLE "cannot write $S/activations"
+}
+# What the log says last of a turn, and why.
+outcome() {
+  LAST= WHY= LOGGED=0
+  [ -r "$S/activations" ] || return 0
+  while read -r n_at n_event n_turn n_id n_prev n_why; do
+    LOGGED=$((LOGGED + 1))
+    if [ "$n_turn" = "$1" ]; then LAST=$n_event WHY=$n_why; fi
+  done <"$S/activations"
+}
+# Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
+unlock() {
+  if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
+  HELD=
+}`;
+
+/**
+ * The host's lock and its fence. The lock is a link whose text names its holder, since making a link is atomic and
+ * carries its content. A dead holder's lock is broken by whoever first makes `break.<holder>`, so that two breakers
+ * cannot both remove it; a holder with an older token, or an earlier attempt at the same step, is ended first.
+ */
+export const LOCKING = String.raw`holder() {
+  saved=$IFS
+  IFS=:
+  set -- $1
+  IFS=$saved
+  H_PID=$1 H_BORN=$2 H_BOOT=$3 H_GROUP=$4 H_TOKEN=$5 H_KEY=$6 H_ATTEMPT=$7
+  [ "$H_BOOT" = "$B" ] && proc "$H_PID" && [ "$P_BORN" = "$H_BORN" ]
+}
+outranks() {
+  [ "$H_TOKEN" != host ] && [ "$token" != host ] || return 1
+  [ "$H_TOKEN" -lt "$token" ] || { [ "$H_KEY" = "$key" ] && [ "$H_ATTEMPT" -lt "$attempt" ]; }
+}
+end_holder() {
+  if [ "$H_GROUP" != "$MY_GROUP" ]; then kill -KILL "-$H_GROUP" 2>/dev/null; else kill -KILL "$H_PID" 2>/dev/null; fi
+  while proc "$H_PID" && [ "$P_BORN" = "$H_BORN" ]; do nap 0.02; done
+}
+break_lock() {
+  dead=$1
+  claim=$S/break.$H_PID.$H_BORN.$H_BOOT
+  until ln -s "$ME" "$claim" 2>/dev/null; do
+    by=$(readlink "$claim") || return 0
+    if holder "$by"; then nap 0.05; return 0; fi
+    claim=$S/break.$H_PID.$H_BORN.$H_BOOT
+  done
+  [ "$(readlink "$S/lock" 2>/dev/null)" != "$dead" ] || rm -f "$S/lock"
+}
+lock() {
+  if [ ! -d "$S" ] || [ ! -d "$root/releases" ] || [ ! -d "$root/shared" ]; then
+    mkdir -p "$S" "$root/releases" "$root/shared" 2>/dev/null && chmod 700 "$S"
+  fi
+  [ -d "$root/shared" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
+  proc $$
+  MY_GROUP=$P_GROUP
+  ME=$$:$P_BORN:$B:$P_GROUP:$token:$key:$attempt
+  tries=0 H_PID=- H_TOKEN=-
+  until ln -s "$ME" "$S/lock" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -le $((lock_wait * 20)) ] || fail HOST_BUSY "the lock is held by process $H_PID under token $H_TOKEN"
+    owner=$(readlink "$S/lock") || continue
+    if holder "$owner"; then
+      if outranks; then end_holder; else nap 0.05; fi
+    else
+      break_lock "$owner"
+    fi
+  done
+  HELD=$ME
+}
+check_fence() {
+  [ -r "$S/fence" ] || return 0
+  read -r f_token f_authority <"$S/fence"
+  [ "$f_authority" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $f_authority, not to $authority"
+  [ "$f_token" -le "$token" ] || fail HOST_FENCED "the host has seen token $f_token, this one is $token"
+  [ "$f_token" -eq "$token" ] && [ -r "$S/attempts" ] || return 0
+  while read -r f_key f_attempt; do
+    if [ "$f_key" = "$key" ] && [ "$f_attempt" -gt "$attempt" ]; then
+      fail HOST_FENCED "the host has seen attempt $f_attempt of this step, this one is $attempt"
+    fi
+  done <"$S/attempts"
+}
+# Takes the lock under the fence: older scripts are ended, and refused from now on.
+enter() {
+  f_token=
+  check_fence
+  lock
+  check_fence
+  if [ "$f_token" != "$token" ]; then
+    put "$S/fence" "$token $authority"
+    rm -f "$S/attempts"
+  fi
+  printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
+}`;
+
+/** The beginning of a script that only reads. */
+export function readingPrelude(place: HostPlace): string {
+  return `${assignments({ root: place.root })}\n${COMMON}`;
+}
+
+/** The beginning of a script that changes something: after it the script holds the lock, and its fence is the newest. */
+export function changingPrelude(place: HostPlace, fence: ScriptFence): string {
+  const values = assignments({
+    root: place.root,
+    authority: fence.authority,
+    token: fence.token,
+    key: fence.key,
+    attempt: fence.attempt,
+    lock_wait: LOCK_WAIT_S,
+  });
+  return `${values}\n${COMMON}\n${LOCKING}`;
+}

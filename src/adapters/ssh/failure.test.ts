@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { TerminalError } from "../../engine/context.ts";
+import { failureError, failureOf, shownKey } from "./failure.ts";
+
+const cases: readonly (readonly [string, ReturnType<typeof failureOf>])[] = [
+  [
+    "No ED25519 host key is known for [h]:22 and you have requested strict checking.\r\nHost key verification failed.\r\n",
+    "host-key-unknown",
+  ],
+  [
+    "@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nHost key verification failed.",
+    "host-key-changed",
+  ],
+  ["root@h: Permission denied (publickey).\r\n", "refused"],
+  ["kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22", "dropped"],
+  ["kex_exchange_identification: read: Connection reset by peer", "dropped"],
+  ["ssh: connect to host h port 22: Connection refused", "unreachable"],
+  ["ssh: Could not resolve hostname h: Name or service not known", "unreachable"],
+  [
+    "/home/u/.ssh/config: line 3: Bad configuration option: foo\r\nterminating, 1 bad configuration options",
+    "misconfigured",
+  ],
+  ["", "unreachable"],
+];
+
+for (const [stderr, failure] of cases) {
+  test(`${JSON.stringify(stderr.slice(0, 50))} is ${failure}`, () => assert.equal(failureOf(stderr), failure));
+}
+
+test("the error names host, file, fingerprint and remedy, and says whether to try again", () => {
+  const target = { address: "10.0.0.7", port: 22, knownHostsFile: "/etc/sunny/known_hosts" };
+  const key = shownKey(
+    "debug1: Server host key: ssh-ed25519 SHA256:gate\ndebug1: Server host key: ssh-rsa SHA256:host\n",
+  );
+  const error = failureError("web-1", target, "host-key-changed", "Host key verification failed.", key);
+  assert.ok(error instanceof TerminalError);
+  assert.equal(error.code, "SSH_HOST_KEY_CHANGED");
+  assert.match(
+    error.message,
+    /^web-1: the key of .* is not the one in \/etc\/sunny\/known_hosts; it shows ssh-rsa SHA256:host\./,
+  );
+  assert.match(error.message, /ssh-keygen -R/);
+  const down = failureError("web-1", target, "unreachable", "ssh: connect to host 10.0.0.7 port 22: timed out", null);
+  assert.equal(down.name, "RetryableError");
+  assert.equal(
+    down.message,
+    "web-1: cannot connect to 10.0.0.7 port 22: ssh: connect to host 10.0.0.7 port 22: timed out",
+  );
+});

@@ -1,0 +1,92 @@
+import { RetryableError, TerminalError } from "../../engine/context.ts";
+import type { SshTarget } from "./argv.ts";
+
+/** What `ssh` said about a connection that did not come up; known by its messages, which are not translated. */
+export type SshFailure =
+  /** The host's key is in no known-hosts file. */
+  | "host-key-unknown"
+  /** The host shows another key than the one that is known, or one that was revoked. */
+  | "host-key-changed"
+  /** The host is there and does not let us in. */
+  | "refused"
+  /** The server dropped the connection before it began, as it does above MaxStartups: worth another try. */
+  | "dropped"
+  /** The configuration of OpenSSH, or a key file, cannot be used. */
+  | "misconfigured"
+  | "unreachable";
+
+const SIGNS: readonly (readonly [SshFailure, RegExp])[] = [
+  ["host-key-changed", /REMOTE HOST IDENTIFICATION HAS CHANGED|REVOKED HOST KEY|Offending \S+ key in/],
+  ["host-key-unknown", /No \S+ host key is known for|Host key verification failed/],
+  ["refused", /Permission denied \(|Too many authentication failures|no mutual signature|Access denied/],
+  ["misconfigured", /Bad configuration option|Bad owner or permissions|UNPROTECTED PRIVATE KEY|terminating, \d+ bad/],
+  ["dropped", /kex_exchange_identification|banner exchange|Exceeded MaxStartups|Connection (closed|reset) by/i],
+];
+
+/** Reads the failure out of what `ssh` wrote to stderr. */
+export function failureOf(stderr: string): SshFailure {
+  return SIGNS.find(([, sign]) => sign.test(stderr))?.[0] ?? "unreachable";
+}
+
+/** The host's key as `ssh -v` shows it: algorithm and SHA-256 fingerprint; the last one, behind all bastions. */
+export function shownKey(verbose: string): { readonly type: string; readonly fingerprint: string } | null {
+  const found = [...verbose.matchAll(/Server host key: (\S+) (SHA256:\S+)/g)].at(-1);
+  return found === undefined ? null : { type: found[1] ?? "", fingerprint: found[2] ?? "" };
+}
+
+/** Of which host a complaint about a key speaks: with a bastion on the way it may be the bastion. */
+export function complainedHost(stderr: string): string | null {
+  return /host key (?:is known )?for (\S+) (?:has changed|and you|was)/.exec(stderr)?.[1] ?? null;
+}
+
+/**
+ * The error for a connection that did not come up, nothing having been done on the host. `key` is what the host showed.
+ */
+export function failureError(
+  host: string,
+  target: SshTarget,
+  failure: SshFailure,
+  stderr: string,
+  key: ReturnType<typeof shownKey>,
+): Error {
+  const at = `${target.address} port ${target.port}`;
+  const said = lastWords(stderr);
+  const file = target.knownHostsFile ?? "the user's known_hosts";
+  const shown = key === null ? "" : `; it shows ${key.type} ${key.fingerprint}`;
+  const details = { host, address: target.address, port: target.port, fingerprint: key?.fingerprint ?? null, said };
+  const complained = complainedHost(stderr) ?? at;
+  switch (failure) {
+    case "host-key-unknown":
+      return new TerminalError(
+        "SSH_HOST_KEY_UNKNOWN",
+        `${host}: the key of ${complained} is not in ${file}${shown}. Compare the fingerprint with what the host's ` +
+          `console says (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add the key to that file`,
+        details,
+      );
+    case "host-key-changed":
+      return new TerminalError(
+        "SSH_HOST_KEY_CHANGED",
+        `${host}: the key of ${complained} is not the one in ${file}${shown}. Either the host was made anew or somebody ` +
+          `is in between: find out which, and only then replace the key (ssh-keygen -R removes the old one)`,
+        details,
+      );
+    case "refused":
+      return new TerminalError(
+        "SSH_REFUSED",
+        `${host}: ${at} does not let ${target.user ?? "the user"} in: ${said}. Look at the key, the agent and the ` +
+          `account with: ssh -v -p ${target.port} ${target.user === undefined ? "" : `${target.user}@`}${target.address}`,
+        details,
+      );
+    case "misconfigured":
+      return new TerminalError("SSH_CONFIG_INVALID", `${host}: OpenSSH cannot use its configuration: ${said}`, details);
+    case "dropped":
+    case "unreachable":
+      return new RetryableError("HOST_UNREACHABLE", `${host}: cannot connect to ${at}: ${said}`);
+  }
+}
+
+/** What `ssh` said last, on one line; banners and blank lines are left out. */
+function lastWords(stderr: string): string {
+  const lines = stderr.split(/\r?\n/).filter((line) => line.trim() !== "" && !/^[@\s]+$/.test(line));
+  return lines.slice(-2).join("; ").slice(0, 500) || "ssh ended without a word";
+}

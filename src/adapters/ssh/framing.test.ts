@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { readSentinel } from "../../operations/rollout/transport.ts";
+import { READY, REMOTE_COMMAND, frame } from "./framing.ts";
+
+const marker = "@sunny-end-test";
+
+/** The remote side on this machine: a group of its own, as sshd gives it; `programs` is a folder that goes before all others. */
+function remote(programs?: string): {
+  child: ReturnType<typeof spawn>;
+  output: () => Promise<string>;
+  said: (words: string) => Promise<void>;
+} {
+  const env = programs === undefined ? process.env : { ...process.env, PATH: `${programs}:${process.env["PATH"]}` };
+  const child = spawn("sh", ["-c", REMOTE_COMMAND], { detached: true, env, stdio: ["pipe", "pipe", "ignore"] });
+  child.stdin.on("error", () => {});
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const closed = once(child, "close");
+  const said = async (words: string): Promise<void> => {
+    while (!text.includes(words)) await once(child.stdout, "data");
+  };
+  return { child, output: async () => (await closed, text), said };
+}
+
+/** Waits until a process that was killed is gone, or only not yet collected by whoever inherited it. */
+async function gone(state: () => string): Promise<void> {
+  for (let tries = 0; !/^(Z.*)?\s*$/.test(state()); tries++) {
+    assert.ok(tries < 100, state());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test("the remote command holds nothing that changes from script to script, on one line", () => {
+  assert.match(REMOTE_COMMAND, /^exec sh -c '[^'\n]*'$/);
+});
+
+test("scripts go one after the other, to the byte, whatever they hold and however they are cut into pieces", async () => {
+  const { child, output, said } = remote();
+  const script = "printf '%s|' 'it''s' \"a  b\" '$HOME' 'ü' '\\\\'; echo; return 7";
+  for (const byte of frame(script, marker, null)) child.stdin!.write(Buffer.from([byte]));
+  await said(`${READY} ${marker}\n`);
+  child.stdin!.write(frame("echo second; return 200", "@m2", null));
+  await said(`${READY} @m2\n`);
+  child.stdin!.end();
+  const text = await output();
+  assert.ok(text.startsWith(`${READY} \n`));
+  const [first = "", second = ""] = text.slice(READY.length + 2).split(`${READY} ${marker}\n`);
+  assert.deepEqual(readSentinel(first, marker), { status: 7, stdout: "its|a  b|$HOME|ü|\\\\|\n" });
+  assert.deepEqual(readSentinel(second, "@m2"), { status: 200, stdout: "second\n" });
+});
+
+test("a payload behind the script reaches descriptor 3 and ends there; what is left of it is nobody's script", async () => {
+  const payload = Buffer.from("22 @evil\necho evil; # 45678901\n".repeat(10_000));
+  const digest = createHash("sha256").update(payload).digest("hex");
+  const { child, output, said } = remote();
+  const orders = ["sha256sum <&3", "echo refused; return 1", "head -n 1 <&3 >/dev/null", "echo after"];
+  for (const [at, script] of orders.entries()) {
+    // The last one has no payload: it starts where the one before it ended.
+    const behind = script === "echo after" ? null : payload;
+    const sent = [frame(script, `@m${at}`, behind?.length ?? null), ...(behind === null ? [] : [behind])];
+    child.stdin!.write(Buffer.concat(sent));
+    await said(`${READY} @m${at}\n`);
+  }
+  child.stdin!.end();
+  const text = await output();
+  assert.ok(text.includes(`${digest}  -\n\n@m0 0\n${READY} @m0\n`), text);
+  assert.ok(
+    text.endsWith(`refused\n\n@m1 1\n${READY} @m1\n\n@m2 0\n${READY} @m2\nafter\n\n@m3 0\n${READY} @m3\n`),
+    text,
+  );
+});
+
+test("a payload of any length ends at its last byte", async () => {
+  const { child, output, said } = remote();
+  const lengths = [0, 1, 65_535, 65_536, 65_537, 200_000];
+  for (const [at, length] of lengths.entries()) {
+    child.stdin!.write(Buffer.concat([frame("wc -c <&3", `@m${at}`, length), Buffer.alloc(length, "7 @x\n")]));
+    await said(`${READY} @m${at}\n`);
+  }
+  child.stdin!.end();
+  assert.deepEqual(
+    [...(await output()).matchAll(/^ *(\d+)$/gm)].map((match) => Number(match[1])),
+    lengths,
+  );
+});
+
+test("without a dd that fills its blocks the payload arrives as well, and is the session's last", async () => {
+  const programs = mkdtempSync(path.join(tmpdir(), "sunny-dd-"));
+  const real = spawnSync("sh", ["-c", "command -v dd"], { encoding: "utf8" }).stdout.trim();
+  const plain = `#!/bin/sh\ncase $* in *fullblock*) exit 1 ;; esac\nexec '${real}' "$@"\n`;
+  writeFileSync(path.join(programs, "dd"), plain, { mode: 0o755 });
+  const { child, output } = remote(programs);
+  const payload = Buffer.alloc(100_000, "x");
+  child.stdin!.write(Buffer.concat([frame("wc -c <&3", marker, payload.length), payload]));
+  assert.match(await output(), /\b100000\n\n@sunny-end-test 0\n$/);
+  rmSync(programs, { recursive: true });
+});
+
+test("a script ends with everything it started when the input ends behind its payload", async () => {
+  const { child, output, said } = remote();
+  const payload = Buffer.alloc(100_000, "x");
+  const script = "wc -c <&3; sleep 61 & echo started $! .; wait";
+  child.stdin!.write(Buffer.concat([frame(script, marker, payload.length), payload]));
+  await said("started");
+  child.stdin!.end();
+  assert.doesNotMatch(await output(), /^@sunny-end/m);
+  await gone(() => {
+    const { stdout } = spawnSync("ps", ["-e", "-o", "stat=,args="], { encoding: "utf8" });
+    return stdout.split("\n").find((line) => line.endsWith("sleep 61")) ?? "";
+  });
+});
+
+test("what a script started in a session of its own outlives it, however late it gets there", async () => {
+  const { child, output, said } = remote();
+  const script = "( sleep 0.3; exec setsid sleep 0.4 ) </dev/null >/dev/null 2>&1 & echo started $! .";
+  child.stdin!.write(frame(script, marker, null));
+  await said(`${READY} ${marker}\n`);
+  child.stdin!.write(frame("sleep 0.5; ps -e -o args= | grep -c '^[s]leep 0.4'", "@m2", null));
+  await said(`${READY} @m2\n`);
+  child.stdin!.end();
+  assert.match(await output(), /\n1\n\n@m2 0\n/);
+});
+
+test("a script that is killed with its payload half read ends the session", async () => {
+  const { child, output } = remote();
+  child.stdin!.write(frame("echo up; kill -KILL -$$; sleep 5", marker, 1_000_000));
+  child.stdin!.write(Buffer.alloc(500_000, "x"));
+  assert.doesNotMatch(await output(), /^@sunny-end|@sunny-ready @sunny/m);
+});
+
+test("half of a script does nothing", async () => {
+  const { child, output } = remote();
+  const whole = frame("echo it ran", marker, null);
+  child.stdin!.end(whole.subarray(0, whole.length - 20));
+  assert.doesNotMatch(await output(), /it ran|^@sunny-end/m);
+});
+
+test("a script ends with everything it started when the connection is cut", async () => {
+  const { child, output } = remote();
+  child.stdin!.write(frame("sleep 60 & echo started $! .; wait", marker, null));
+  const pid = await new Promise<string>((resolve) => {
+    child.stdout!.on("data", (chunk: Buffer) => {
+      const started = /started (\d+) /.exec(chunk.toString());
+      if (started !== null) resolve(started[1]!);
+    });
+  });
+  child.stdin!.end();
+  assert.doesNotMatch(await output(), /^@sunny-end/m);
+  await gone(() => spawnSync("ps", ["-o", "stat=", "-p", pid], { encoding: "utf8" }).stdout);
+});

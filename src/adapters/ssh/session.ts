@@ -1,0 +1,238 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { createReadStream } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import type { Clock } from "../../clock.ts";
+import { readSentinel } from "../../operations/rollout/transport.ts";
+import type { ScriptResult } from "../../operations/rollout/transport.ts";
+import { GONE, READY, frame } from "./framing.ts";
+
+/** How one session of the OpenSSH client is started. */
+export interface SessionOptions {
+  readonly program: string;
+  readonly argv: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+}
+
+export interface SessionOrder {
+  readonly script: string;
+  /** New for every script: what its end is known by. */
+  readonly marker: string;
+  readonly payload: Payload | null;
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Payload {
+  readonly path: string;
+  /** First byte that is sent. */
+  readonly start: number;
+  /** How many are sent. */
+  readonly bytes: number;
+}
+
+/** At most this much of an output is kept, its end. */
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+/** What `ssh` gets to pass on that the input ended, before it is ended itself. */
+const CUT_MS = 2_000;
+/** After `ssh` is gone, something it started may hold its output open for this long. */
+const LINGER_MS = 1_000;
+
+/**
+ * One process of `ssh` with the remote loop of `framing.ts`, over which scripts go one after the other. A script is
+ * sent when the remote side said that it waits for one, so a connection that did not come up is told for certain from a
+ * script that did not report its end. When time is over the input ends, and with it the script's process group on the
+ * host, and this session.
+ */
+export class Session {
+  /** The remote side waits for its first script; false when the process ended before. Rejects when it never ran. */
+  readonly ready: Promise<boolean>;
+  /** The process is gone and its output was read. */
+  readonly closed: Promise<void>;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #clock: Clock;
+  readonly #stdout: Output;
+  readonly #stderr: Output;
+  #over = false;
+  #ending = false;
+  #looked: (() => void) | null = null;
+  #sentBytes = 0;
+
+  constructor(options: SessionOptions) {
+    const { program, argv, env, clock } = options;
+    this.#clock = clock;
+    this.#child = spawn(program, argv, { env, stdio: ["pipe", "pipe", "pipe"] });
+    // The process may be gone before it has read everything; the missing sentinel says so.
+    this.#child.stdin.on("error", () => {});
+    const look = (): void => this.#looked?.();
+    this.#stdout = collect(this.#child.stdout, look);
+    this.#stderr = collect(this.#child.stderr, look);
+    const exited = this.#exited();
+    this.closed = exited
+      .catch(() => {})
+      .then(() => {
+        this.#over = true;
+        look();
+      });
+    this.ready = Promise.race([
+      exited.then(() => false),
+      this.#seen(() => this.#stdout.text().includes(`${READY} \n`)),
+    ]);
+    this.ready.catch(() => {});
+  }
+
+  /** Whether another script can go over it. */
+  get usable(): boolean {
+    return !this.#over && !this.#ending;
+  }
+
+  /** What was handed to `ssh`, scripts and payloads. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** What `ssh` said. */
+  words(): string {
+    return this.#stderr.text();
+  }
+
+  /** Runs a script; only when the session is ready and no other one runs. */
+  async run(order: SessionOrder): Promise<ScriptResult> {
+    const { marker, signal } = order;
+    this.#stdout.clear();
+    this.#stderr.clear();
+    let ended: ScriptResult["ended"] = null;
+    const end = (why: "deadline" | "aborted"): void => {
+      ended ??= why;
+      source?.destroy();
+      this.end();
+    };
+    const onAbort = (): void => end("aborted");
+    const source = this.#send(order);
+    const cancel = this.#clock.timer(order.deadlineMs, () => end("deadline"));
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    const [out, err] = [`${READY} ${marker}\n`, `${GONE} ${marker}\n`];
+    try {
+      await this.#seen(() => this.#stdout.text().includes(out) && this.#stderr.text().includes(err));
+    } finally {
+      cancel();
+      source?.destroy();
+      signal?.removeEventListener("abort", onAbort);
+    }
+    const answer = readSentinel(before(this.#stdout.text(), out), marker);
+    const stderr = before(this.#stderr.text(), err);
+    return { ...answer, stderr, ended: answer.status === null ? (ended ?? "cut") : null };
+  }
+
+  /** Ends the session; what runs on the host under it ends as well. */
+  end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#child.stdin.destroy();
+    const cancel = this.#clock.timer(CUT_MS, () => this.#child.kill("SIGKILL"));
+    void this.closed.then(cancel);
+  }
+
+  /** Waits for the process's end; false when it still runs after that time. */
+  closedWithin(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.timer(ms, () => resolve(false));
+      void this.closed.then(() => {
+        cancel();
+        resolve(true);
+      });
+    });
+  }
+
+  /** Ends a connection that did not come up. */
+  kill(): void {
+    this.#ending = true;
+    this.#child.kill("SIGKILL");
+  }
+
+  /** The input is left open: its end would say that nobody waits any more. */
+  #send(order: SessionOrder): Readable | undefined {
+    const { payload } = order;
+    const head = frame(order.script, order.marker, payload?.bytes ?? null);
+    this.#child.stdin.write(head);
+    this.#sentBytes += head.length + (payload?.bytes ?? 0);
+    if (payload === null || payload.bytes === 0) return undefined;
+    const last = payload.start + payload.bytes - 1;
+    const source = createReadStream(payload.path, { start: payload.start, end: last, highWaterMark: 256 * 1024 });
+    // A file that cannot be read any more arrives short, and the host's digest check refuses it.
+    let left = payload.bytes;
+    source.on("data", (chunk) => (left -= chunk.length));
+    source.once("end", () => left > 0 && this.end());
+    source.on("error", () => this.end());
+    source.pipe(this.#child.stdin, { end: false });
+    return source;
+  }
+
+  /** Resolves when `so` holds, true, or the process is gone, false. One at a time. */
+  #seen(so: () => boolean): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#looked = () => {
+        const found = so();
+        if (!found && !this.#over) return;
+        this.#looked = null;
+        resolve(found);
+      };
+      this.#looked();
+    });
+  }
+
+  /** Resolves when the process is gone and its output was read; rejects when it never ran. */
+  #exited(): Promise<void> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      let cancel: (() => void) | undefined;
+      child.once("error", reject);
+      child.once("exit", () => {
+        cancel = this.#clock.timer(LINGER_MS, () => {
+          child.stdout.destroy();
+          child.stderr.destroy();
+        });
+      });
+      child.once("close", () => {
+        cancel?.();
+        resolve();
+      });
+    });
+  }
+}
+
+/** What comes before; what something that a script left behind says after it is nobody's answer. */
+function before(text: string, end: string): string {
+  const at = text.indexOf(end);
+  return at < 0 ? text : text.slice(0, at);
+}
+
+interface Output {
+  text(): string;
+  clear(): void;
+}
+
+/** Collects a stream's end: when it is longer than allowed, its first part is dropped, since the result comes last. */
+function collect(stream: Readable, seen: () => void): Output {
+  let chunks: Buffer[] = [];
+  let size = 0;
+  stream.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > 2 * MAX_OUTPUT_BYTES) {
+      const kept = Buffer.concat(chunks).subarray(-MAX_OUTPUT_BYTES);
+      chunks = [kept];
+      size = kept.length;
+    }
+    seen();
+  });
+  return {
+    text: () => Buffer.concat(chunks).subarray(-MAX_OUTPUT_BYTES).toString("utf8"),
+    clear() {
+      chunks = [];
+      size = 0;
+    },
+  };
+}

@@ -1,0 +1,301 @@
+import { spawn } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+import { sleep } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
+import { RetryableError } from "../../engine/context.ts";
+import { messageOf } from "../../errors.ts";
+import { sha256 } from "../../json.ts";
+import type { ScriptOptions, ScriptResult, Transport } from "../../operations/rollout/transport.ts";
+import { connectArgv, exitArgv, keyArgv, processesOf, shareArgv } from "./argv.ts";
+import type { SshTarget, SshTimes } from "./argv.ts";
+import { failureError, failureOf, shownKey } from "./failure.ts";
+import { REMOTE_COMMAND } from "./framing.ts";
+import { ConnectionPool } from "./pool.ts";
+import type { Lane, PoolCounts } from "./pool.ts";
+import { Session } from "./session.ts";
+import type { Payload } from "./session.ts";
+import { Starts } from "./starts.ts";
+
+export interface SshTransportOptions {
+  /** Where a host of that name is. @throws when there is none */
+  readonly target: (host: string) => SshTarget;
+  readonly clock: Clock;
+  /** Default `ssh`. */
+  readonly program?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Live processes of `ssh`, at most; default 64. */
+  readonly maxProcesses?: number;
+  /** Connections that are made at once through one bastion; default 8, below what sshd begins to drop (MaxStartups). */
+  readonly startsPerBastion?: number;
+  /** Connections that are made at once to hosts without a bastion; default 8 for each processor, at most 32. */
+  readonly directStarts?: number;
+  /** Default 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** Default 15 s. */
+  readonly aliveIntervalMs?: number;
+}
+
+export interface SshCounts extends PoolCounts {
+  /** Connections that were made, and how many of them had to be tried again because the server dropped them. */
+  readonly connections: number;
+  readonly droppedStarts: number;
+  /** Scripts and payloads, bytes, as handed to `ssh`. */
+  readonly sentBytes: number;
+}
+
+/** Hosts that are reached with the OpenSSH client. */
+export interface SshTransport extends Transport {
+  counts(): SshCounts;
+  /** Ends every connection. Nothing can be run afterwards. */
+  close(): Promise<void>;
+}
+
+const STARTS = 5;
+/** A handshake costs a processor 0.1 s: more at once only take longer, and may miss their deadlines. */
+const DIRECT_STARTS = Math.min(32, 8 * availableParallelism());
+const FIRST_PAUSE_MS = 200;
+const MAX_SESSIONS = 8;
+const EXIT_MS = 5_000;
+/** What a connection gets to end by itself once its input has ended; below what the session gets before it is killed. */
+const LEAVE_MS = 1_000;
+const FRESH = { kind: "fresh" } as const;
+const ABORTED: ScriptResult = { status: null, stdout: "", stderr: "", ended: "aborted" };
+
+/**
+ * Runs scripts over one connection a host (ControlMaster): one after the other over the session that opened it, and
+ * over further sessions those that run at the same time. OpenSSH does the rest as the user configured it: agent,
+ * certificates, hardware keys, bastions. Nothing of a script is in an argument.
+ * A deadline counts from the start of the script's own process, not from when it began to wait for one.
+ */
+export function sshTransport(options: SshTransportOptions): SshTransport {
+  return new OpenSsh(options);
+}
+
+class OpenSsh implements SshTransport {
+  readonly #options: SshTransportOptions;
+  readonly #program: string;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #times: SshTimes;
+  readonly #pool: ConnectionPool;
+  readonly #starts = new Starts();
+  /** Control sockets; short, because a socket's path ends at 108 characters and ssh appends 17 of its own. */
+  readonly #directory: string;
+  #connections = 0;
+  #droppedStarts = 0;
+  #sentBytes = 0;
+  /** The sessions that opened the connections, by host. */
+  readonly #first = new Map<string, { readonly session: Session; readonly socket: string }>();
+
+  constructor(options: SshTransportOptions) {
+    const { connectTimeoutMs = 10_000, aliveIntervalMs = 15_000 } = options;
+    this.#options = options;
+    this.#program = options.program ?? "ssh";
+    this.#env = { ...(options.env ?? process.env), LC_ALL: "C" };
+    this.#times = { connectTimeoutMs, aliveIntervalMs };
+    this.#directory = controlDirectory();
+    this.#pool = new ConnectionPool({
+      maxProcesses: options.maxProcesses ?? 64,
+      maxSessions: MAX_SESSIONS,
+      clock: options.clock,
+      exit: (host) => this.#exit(host),
+    });
+  }
+
+  counts(): SshCounts {
+    return {
+      ...this.#pool.counts(),
+      connections: this.#connections,
+      droppedStarts: this.#droppedStarts,
+      sentBytes: this.#sentBytes,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async run(host: string, script: string, order: ScriptOptions): Promise<ScriptResult> {
+    const target = this.#options.target(host);
+    const payload = payloadOf(order);
+    for (let attempt = 1; ;) {
+      const end = await this.#attempt(host, target, script, order, payload).catch((error: unknown) => {
+        if (order.signal?.aborted === true) return ABORTED;
+        throw error;
+      });
+      if (!("words" in end)) return end;
+      // An open connection that turned out to be gone says nothing about the host: once more, cold.
+      if (end.kind !== "cold") continue;
+      const dropped = failureOf(end.words) === "dropped";
+      // What a bastion complains about may be shown nowhere else: ask it once.
+      const known = !dropped || attempt >= STARTS || (attempt === 1 && target.jump !== undefined);
+      const error = known ? await this.#failed(host, target, end.words) : null;
+      if (error !== null && !(dropped && attempt < STARTS && error instanceof RetryableError)) throw error;
+      this.#droppedStarts++;
+      const pause = FIRST_PAUSE_MS * 2 ** (attempt++ - 1);
+      await sleep(this.#options.clock, pause + randomInt(pause), order.signal).catch(() => {});
+    }
+  }
+
+  /** One script over one session; or, when nothing was sent, what `ssh` said. */
+  async #attempt(
+    host: string,
+    target: SshTarget,
+    script: string,
+    order: ScriptOptions,
+    payload: Payload | null,
+  ): Promise<ScriptResult | { readonly words: string; readonly kind: Lane["kind"] }> {
+    const { clock } = this.#options;
+    const lane = order.fresh === true ? await this.#freshLane(target, order) : await this.#lane(host, target, order);
+    let session: Session | undefined;
+    let result: ScriptResult | undefined;
+    let leave = (): void => {};
+    try {
+      if (lane.kind === "cold") leave = await this.#enter(target, order);
+      const end = clock.monotonic() + order.deadlineMs;
+      session = lane.kind === "first" ? this.#first.get(host)?.session : await this.#open(lane, host, target, order);
+      leave();
+      if (session?.usable !== true) return { words: session?.words() ?? "", kind: lane.kind };
+      const marker = `@sunny-end-${randomBytes(8).toString("hex")}`;
+      const before = session.sentBytes;
+      const deadlineMs = Math.max(0, end - clock.monotonic());
+      result = await session.run({ script, marker, payload, deadlineMs, signal: order.signal });
+      this.#sentBytes += session.sentBytes - before;
+      return result;
+    } finally {
+      leave();
+      // What was opened for one script ends with it; the connection goes with the session that opened it.
+      if (lane.kind === "shared" || order.fresh === true) await ended(session);
+      lane.done(lane.kind === "shared" ? result === undefined : session?.usable !== true);
+    }
+  }
+
+  /** Starts a session and waits until the remote side is there. */
+  async #open(lane: Lane, host: string, target: SshTarget, order: ScriptOptions): Promise<Session> {
+    const { clock } = this.#options;
+    const socket = lane.kind === "shared" ? (this.#first.get(host)?.socket ?? "") : this.#newSocket(host);
+    const argv =
+      lane.kind === "shared"
+        ? shareArgv(socket, REMOTE_COMMAND)
+        : connectArgv(target, order.fresh === true ? FRESH : { kind: "shared", socket }, this.#times, REMOTE_COMMAND);
+    const session = new Session({ program: this.#program, argv, env: this.#env, clock });
+    if (lane.kind === "cold") this.#connections++;
+    let late = false;
+    const onAbort = (): void => session.kill();
+    const cancel = clock.timer(order.deadlineMs, () => {
+      late = true;
+      session.kill();
+    });
+    order.signal?.addEventListener("abort", onAbort, { once: true });
+    if (order.signal?.aborted === true) onAbort();
+    try {
+      const ready = await session.ready;
+      order.signal?.throwIfAborted();
+      if (late) throw this.#late(host, target, order);
+      if (ready && lane.kind === "cold" && order.fresh !== true) this.#first.set(host, { session, socket });
+      if (ready) lane.opened();
+      return session;
+    } catch (error) {
+      if (order.signal?.aborted === true || error instanceof RetryableError) throw error;
+      const message = `${host}: cannot run ${this.#program}: ${messageOf(error)}`;
+      throw new RetryableError("HOST_UNREACHABLE", message, { cause: error });
+    } finally {
+      cancel();
+      order.signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Another one for every connection, so that one that still ends is in nobody's way. */
+  #newSocket(host: string): string {
+    return path.join(this.#directory, `${sha256(host).slice(0, 12)}-${this.#connections}`);
+  }
+
+  #lane(host: string, target: SshTarget, order: ScriptOptions): Promise<Lane> {
+    return this.#pool.lane(host, processesOf(target), order.signal);
+  }
+
+  async #freshLane(target: SshTarget, order: ScriptOptions): Promise<Lane> {
+    const give = await this.#pool.extra(processesOf(target), order.signal);
+    return { kind: "cold", opened: () => {}, done: give };
+  }
+
+  /**
+   * Ends the connection of a host: by the end of its input, which ends everything under it there, and by its socket where
+   * that is not enough, because other sessions go on or the host does not hear it.
+   */
+  async #exit(host: string): Promise<void> {
+    const first = this.#first.get(host);
+    if (first === undefined) return;
+    this.#first.delete(host);
+    first.session.end();
+    if (await first.session.closedWithin(LEAVE_MS)) return;
+    await this.#said(exitArgv(first.socket), EXIT_MS);
+    await first.session.closed;
+  }
+
+  #enter(target: SshTarget, order: ScriptOptions): Promise<() => void> {
+    const { startsPerBastion = 8, directStarts = DIRECT_STARTS } = this.#options;
+    const bastion = target.jump?.split(",")[0];
+    return bastion === undefined
+      ? this.#starts.enter("", directStarts, order.signal)
+      : this.#starts.enter(bastion, startsPerBastion, order.signal);
+  }
+
+  #late(host: string, target: SshTarget, order: ScriptOptions): RetryableError {
+    const message = `${host}: no connection to ${target.address} port ${target.port} within ${order.deadlineMs} ms`;
+    return new RetryableError("HOST_UNREACHABLE", message);
+  }
+
+  /**
+   * Why no connection came up. The connection is made once more, where its own words do not say: for the key that was
+   * shown, and for the complaints of a bastion.
+   */
+  async #failed(host: string, target: SshTarget, stderr: string): Promise<Error> {
+    const failure = failureOf(stderr);
+    const aboutKey = failure === "host-key-unknown" || failure === "host-key-changed";
+    if (!aboutKey && target.jump === undefined) return failureError(host, target, failure, stderr, null);
+    const verbose = await this.#said(keyArgv(target, this.#times));
+    const words = verbose.replaceAll(/^(?:debug\d:|OpenSSH_).*\n/gm, "");
+    const again = aboutKey ? failure : failureOf(words);
+    const said = aboutKey || again === "unreachable" ? stderr : words;
+    return failureError(host, target, failureOf(said), said, shownKey(verbose));
+  }
+
+  /** Runs `ssh` for what it writes to stderr; never fails. */
+  #said(argv: readonly string[], withinMs: number = this.#times.connectTimeoutMs + EXIT_MS): Promise<string> {
+    return new Promise((resolve) => {
+      const child = spawn(this.#program, argv, { env: this.#env, stdio: ["ignore", "ignore", "pipe"] });
+      const chunks: Buffer[] = [];
+      const cancel = this.#options.clock.timer(withinMs, () => child.kill("SIGKILL"));
+      child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+      const done = (): void => {
+        cancel();
+        resolve(Buffer.concat(chunks).toString("utf8"));
+      };
+      child.once("close", done);
+      child.once("error", done);
+    });
+  }
+}
+
+async function ended(session: Session | undefined): Promise<void> {
+  session?.end();
+  await session?.closed;
+}
+
+function payloadOf(order: ScriptOptions): Payload | null {
+  if (order.payloadPath === undefined) return null;
+  const start = order.payloadStart ?? 0;
+  return { path: order.payloadPath, start, bytes: Math.max(0, statSync(order.payloadPath).size - start) };
+}
+
+/** A directory that only this user can enter; under `/tmp` when the usual place for temporary files is too deep. */
+function controlDirectory(): string {
+  const base = tmpdir().length > 40 ? "/tmp" : tmpdir();
+  const made = mkdtempSync(path.join(base, "sunny-ssh-"));
+  chmodSync(made, 0o700);
+  return made;
+}

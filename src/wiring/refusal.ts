@@ -1,0 +1,12 @@
+import { RetryableError, TerminalError } from "../engine/context.ts";
+import type { ErrorCode } from "../error-codes.ts";
+import { SunnyError } from "../errors.ts";
+
+/**
+ * What an operation refuses while a plan is made, as people see errors outside of a run: with its code, and with the step
+ * that it is about. Anything else is given back as it is.
+ */
+export function refusalOf(error: unknown, step: string): unknown {
+  if (!(error instanceof TerminalError || error instanceof RetryableError)) return error;
+  return new SunnyError(error.code as ErrorCode, error.message, { place: { step }, cause: error });
+}
