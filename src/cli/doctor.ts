@@ -1,0 +1,109 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Sunny } from "../main.ts";
+import type { Item } from "../runbook/model.ts";
+import type { CliContext } from "./context.ts";
+import { runbookOf } from "./read-runbook.ts";
+import { EXIT } from "./output.ts";
+import type { Configure } from "./configure.ts";
+
+export const configure: Configure = (command, context) => {
+  command.option("--runbook <file>", "instead of the configured one").action(async (options: { runbook?: string }) => {
+    const sunny = await context.sunny();
+    const { runbook } = await runbookOf(context, sunny, options);
+    const answers = await Promise.all(runbook.prerequisites.map((item) => examine(item, context, sunny)));
+    for (const { item, state, message } of answers) {
+      context.output.event("prerequisite", { text: item.text, line: item.line, state, message });
+      context.output.text(`${state.padEnd(9)}  ${item.text}: ${message}`);
+    }
+    if (answers.length === 0) context.output.text("The runbook names no prerequisites.");
+    const failed = answers.filter((one) => one.state === "missing").length;
+    context.output.summary({ prerequisites: answers.length, missing: failed });
+    context.exit(failed === 0 ? EXIT.done : EXIT.refused);
+  });
+};
+
+interface Answer {
+  readonly item: Item;
+  /** "unchecked": nothing here tells; a person knows. */
+  readonly state: "ok" | "missing" | "unchecked";
+  readonly message: string;
+}
+
+type Look = (context: CliContext, sunny: Sunny) => Promise<Omit<Answer, "item">>;
+
+const ok = (message: string): Omit<Answer, "item"> => ({ state: "ok", message });
+const missing = (message: string): Omit<Answer, "item"> => ({ state: "missing", message });
+
+/** What is looked at, by words in the prerequisite; the first that fits. */
+const LOOKS: readonly [RegExp, Look][] = [
+  [/\bssh\b|\bservers?\b|\bhosts?\b/i, hosts],
+  [/\bpgp\b|\bgpg\b/i, keys],
+  [/\bmongo|\batlas\b|\bdatabase\b|\bsql/i, database],
+  [/\baws\b|\bamazon\b/i, aws],
+  [/\bcircle ?ci\b/i, (context) => Promise.resolve(token(context, ["CIRCLECI_TOKEN", "CIRCLE_TOKEN"]))],
+  [/\bgithub\b/i, (context) => Promise.resolve(token(context, ["GITHUB_TOKEN", "GH_TOKEN"]))],
+];
+
+async function examine(item: Item, context: CliContext, sunny: Sunny): Promise<Answer> {
+  const look = LOOKS.find(([words]) => words.test(item.text))?.[1];
+  if (look === undefined) return { item, state: "unchecked", message: "nothing on this machine tells; a person knows" };
+  return { item, ...(await look(context, sunny)) };
+}
+
+async function hosts(_context: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+  const reached = await Promise.all(
+    sunny.system.hosts.map(async ({ name }) => ({ name, why: await sunny.reach(name).then(() => null, messageOf) })),
+  );
+  const silent = reached.filter((one) => one.why !== null);
+  if (silent.length === 0) return ok(`${reached.length} hosts can be reached and read`);
+  return missing(silent.map(({ name, why }) => `${name}: ${why}`).join("; "));
+}
+
+async function database(_context: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+  const { database: spec } = sunny.system;
+  return existsSync(spec.file)
+    ? ok(`${spec.kind} database ${spec.file} is there`)
+    : missing(`there is no file ${spec.file}`);
+}
+
+async function keys({ clock }: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+  const { readKeys } = await import("openpgp");
+  const keyed = sunny.people.filter((person) => person.publicKey !== undefined);
+  if (keyed.length === 0) return missing("nobody under `people` has a publicKeyFile, so nobody can approve");
+  for (const person of keyed) {
+    const [key] = await readKeys({ armoredKeys: person.publicKey ?? "" }).catch(() => []);
+    if (key === undefined) return missing(`the public key of ${person.name} cannot be read`);
+    const expires = await key.getExpirationTime();
+    if (expires instanceof Date && expires.getTime() < clock.now()) {
+      return missing(`the public key of ${person.name} has expired`);
+    }
+  }
+  return ok(`public keys of ${keyed.map((person) => person.name).join(", ")}`);
+}
+
+function aws(context: CliContext): Promise<Omit<Answer, "item">> {
+  const { env } = context;
+  const given = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  ];
+  const found = given.find((name) => (env[name] ?? "") !== "");
+  if (found !== undefined) return Promise.resolve(ok(`${found} is set`));
+  if (existsSync(path.join(homedir(), ".aws", "credentials")))
+    return Promise.resolve(ok("~/.aws/credentials is there"));
+  return Promise.resolve({
+    state: "unchecked",
+    message: "no AWS credentials here, and nothing in the configuration uses AWS",
+  });
+}
+
+function token(context: CliContext, names: readonly string[]): Omit<Answer, "item"> {
+  const found = names.find((name) => (context.env[name] ?? "") !== "");
+  if (found !== undefined) return ok(`${found} is set`);
+  return { state: "unchecked", message: `${names.join(" or ")} is not set, and nothing in the configuration uses it` };
+}
