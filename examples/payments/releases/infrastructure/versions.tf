@@ -1,0 +1,5 @@
+terraform {
+  required_version = ">= 1.8"
+
+  backend "local" {}
+}

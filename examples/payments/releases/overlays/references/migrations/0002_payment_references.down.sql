@@ -1,0 +1,3 @@
+DROP INDEX payments_by_reference;
+
+ALTER TABLE payments DROP COLUMN reference;
