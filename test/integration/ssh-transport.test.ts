@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { RetryableError, TerminalError } from "../../src/engine/context.ts";
+import type { SshTarget } from "../../src/adapters/ssh/argv.ts";
+import { startCutter } from "../support/cutter.ts";
+import { without } from "../support/programs.ts";
+import { makeKey, startSshd } from "../support/sshd.ts";
+import { freePort, until } from "./local-hosts.support.ts";
+import { psCount, sshWorld, startAgent } from "./ssh.support.ts";
+import type { SshWorld } from "./ssh.support.ts";
+
+const refusal =
+  (code: string, ...words: readonly (string | RegExp)[]) =>
+  (error: unknown) => {
+    assert.ok(error instanceof TerminalError || error instanceof RetryableError, String(error));
+    assert.equal(error.code, code, error.message);
+    for (const word of words)
+      assert.match(error.message, word instanceof RegExp ? word : new RegExp(RegExp.escape(word)));
+    return true;
+  };
+
+const soon = { deadlineMs: 20_000 };
+
+describe("the SSH transport against real servers", { skip: without("sshd", "ssh", "ssh-keygen") }, () => {
+  let world: SshWorld;
+  let target: SshTarget;
+  before(async () => {
+    world = await sshWorld(["a", "b", "c", "d"]);
+    const { connection } = world.system.hosts[0]!;
+    assert.ok(connection.kind === "ssh");
+    target = connection;
+  });
+  after(() => world.close());
+
+  test("one connection carries every script of a host; status, output and errors come back", async () => {
+    const transport = world.transportOf({});
+    const first = await transport.run("a", "echo $SSH_CONNECTION; echo oops >&2; return 3", soon);
+    assert.deepEqual([first.status, first.stderr, first.ended], [3, "oops\n", null]);
+    const others = await Promise.all([1, 2, 3].map(() => transport.run("a", "echo $SSH_CONNECTION", soon)));
+    assert.deepEqual(new Set(others.map((one) => one.stdout)), new Set([first.stdout]));
+    assert.equal(transport.counts().connections, 1);
+    const fresh = await transport.run("a", "echo $SSH_CONNECTION", { ...soon, fresh: true });
+    assert.notEqual(fresh.stdout, first.stdout, "a fresh connection is one of its own");
+  });
+
+  test("a script that returns 255 is not taken for a broken connection", async () => {
+    assert.equal((await world.transport.run("a", "return 255", soon)).status, 255);
+  });
+
+  test("nothing of a script or its payload is an argument of any process", async () => {
+    const payloadPath = path.join(world.dir, "payload");
+    writeFileSync(payloadPath, "payload-needle-4711");
+    const script =
+      "read -r line <&3; : script-needle-4711; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; echo $line";
+    const { stdout } = await world.transport.run("a", script, { ...soon, payloadPath });
+    assert.match(stdout, /@sunny-ready/, "the command of the connection is there to be seen");
+    assert.ok(!stdout.includes("script-needle-4711"));
+    assert.equal(stdout.split("payload-needle-4711").length, 2, "only what the script printed itself");
+  });
+
+  test("an unknown host key is refused with the fingerprint that the host shows", async () => {
+    const knownHostsFile = path.join(world.dir, "nobody");
+    writeFileSync(knownHostsFile, "");
+    const transport = world.transportOf({ target: () => ({ ...target, knownHostsFile }) });
+    const expected = refusal(
+      "SSH_HOST_KEY_UNKNOWN",
+      "a: the key of",
+      knownHostsFile,
+      world.sshd.fingerprint,
+      "ssh-keygen -lf",
+    );
+    await assert.rejects(transport.run("a", "echo never", soon), expected);
+    assert.equal(readFileSync(knownHostsFile, "utf8"), "", "and it is not remembered");
+  });
+
+  test("a changed host key is refused, also when the connection goes through a bastion", async () => {
+    const other = makeKey(path.join(world.dir, "other")).public.split(" ").slice(0, 2).join(" ");
+    const wrong = `[${target.address}]:${target.port} ${other}\n`;
+    const knownHostsFile = path.join(world.dir, "changed");
+    const bastion = world.system.hosts[1]!.connection as SshTarget;
+    const pinned = world.sshd
+      .knownHosts()
+      .split("\n")
+      .filter((line) => line.startsWith(`[${bastion.address}]`));
+    writeFileSync(knownHostsFile, `${wrong}${pinned.join("\n")}\n`);
+    const jump = `${target.user}@${bastion.address}:${bastion.port}`;
+    for (const hops of [{}, { jump }]) {
+      const transport = world.transportOf({ target: () => ({ ...target, ...hops, knownHostsFile }) });
+      const expected = refusal("SSH_HOST_KEY_CHANGED", knownHostsFile, world.sshd.fingerprint, "ssh-keygen -R");
+      await assert.rejects(transport.run("a", "echo never", soon), expected);
+    }
+  });
+
+  test("a host is reached through a bastion, whose own key has to be known as well", async () => {
+    const bastion = world.system.hosts[1]!.connection as SshTarget;
+    const jump = `${target.user}@${bastion.address}:${bastion.port}`;
+    const transport = world.transportOf({ target: () => ({ ...target, jump }) });
+    const { stdout } = await transport.run("a", "echo ${SSH_CONNECTION%% *}", soon);
+    assert.match(stdout, /^127\./);
+    assert.ok(transport.counts().peak >= 2, "two processes for one connection");
+    const knownHostsFile = path.join(world.dir, "host only");
+    const lines = world.sshd.knownHosts().split("\n");
+    writeFileSync(knownHostsFile, `${lines.find((line) => line.startsWith(`[${target.address}]`))}\n`);
+    const strict = world.transportOf({ target: () => ({ ...target, jump, knownHostsFile }) });
+    await assert.rejects(strict.run("a", "echo never", soon), refusal("SSH_HOST_KEY_UNKNOWN", bastion.address));
+  });
+
+  test("a key that the host does not know is refused for good", async () => {
+    const stranger = makeKey(path.join(world.dir, "stranger"));
+    const transport = world.transportOf({
+      target: () => ({ ...target, identityFile: stranger.path }),
+      env: quietEnv(),
+    });
+    await assert.rejects(transport.run("a", "echo never", soon), refusal("SSH_REFUSED", /^a: .*Permission denied/));
+  });
+
+  test("a host that is down is worth another try", async () => {
+    const port = await freePort();
+    const transport = world.transportOf({ target: () => ({ ...target, port }) });
+    await assert.rejects(transport.run("a", "echo never", soon), (error: unknown) => {
+      assert.ok(error instanceof RetryableError);
+      return refusal("HOST_UNREACHABLE", "a: cannot connect", "Connection refused")(error);
+    });
+  });
+
+  test("a script that is too slow ends on the host with what it started, and the next one connects anew", async () => {
+    const transport = world.transportOf({});
+    await transport.run("a", ":", soon);
+    const file = path.join(world.dir, "late");
+    const late = await transport.run("a", `sleep 1; echo too late >'${file}'; sleep 30 & wait`, { deadlineMs: 300 });
+    assert.deepEqual([late.status, late.ended], [null, "deadline"]);
+    const { stdout } = await transport.run("a", "sleep 1; ps -o args= -e | grep -c '[s]leep 30'", soon);
+    assert.equal(stdout.trim(), "0");
+    assert.equal(existsSync(file), false);
+    assert.equal(transport.counts().connections, 2);
+  });
+
+  test("a script that is stopped ends on the host, and says so", async () => {
+    const stop = new AbortController();
+    const running = world.transport.run("b", "echo up >&2; sleep 30", { ...soon, signal: stop.signal });
+    setTimeout(() => stop.abort(new Error("stopped")), 400);
+    const end = await running;
+    assert.deepEqual([end.status, end.ended], [null, "aborted"]);
+    const { stdout } = await world.transport.run("b", "ps -o args= -e | grep -c '[s]leep 30'", soon);
+    assert.equal(stdout.trim(), "0");
+  });
+
+  test("a connection that is cut is told from a script that did not start; the next one connects anew", async () => {
+    const wire = await startCutter({ host: target.address, port: target.port });
+    appendFileSync(
+      world.knownHostsFile,
+      world.sshd.knownHosts().split("\n")[0]!.replace(/^\S+/, `[127.0.0.1]:${wire.port}`) + "\n",
+    );
+    const transport = world.transportOf({ target: () => ({ ...target, address: "127.0.0.1", port: wire.port }) });
+    const running = transport.run("a", "echo begun; sleep 30", soon);
+    await until(
+      async () => psCount("sleep 30"),
+      (seen) => seen > 0,
+    );
+    wire.cut();
+    const { status, ended } = await running;
+    assert.deepEqual([status, ended], [null, "cut"]);
+    await until(
+      async () => psCount("sleep 30"),
+      (seen) => seen === 0,
+    );
+    assert.equal((await transport.run("a", "echo again", soon)).stdout, "again\n");
+    await transport.close();
+    await wire.close();
+  });
+
+  test("starts that the server drops are tried again, and many hosts stay within the processes allowed", async () => {
+    const key = readFileSync(`${world.keyFile}.pub`, "utf8").trim();
+    const addresses = Array.from({ length: 12 }, (_, at) => `127.0.3.${at + 1}`);
+    const port = await freePort();
+    const dir = path.join(world.dir, "crowded");
+    const config = ["MaxStartups 2:80:4"];
+    const sshd = await startSshd({ dir, port, addresses, authorizedKeys: [key], config });
+    const knownHostsFile = path.join(dir, "known");
+    writeFileSync(knownHostsFile, sshd.knownHosts());
+    const transport = world.transportOf({
+      target: (host) => ({ ...target, address: host, port, knownHostsFile }),
+      maxProcesses: 8,
+      directStarts: 12,
+    });
+    const ends = await Promise.all(addresses.map((host) => transport.run(host, `echo ${host}`, soon)));
+    assert.deepEqual(
+      ends.map((end) => end.stdout.trim()),
+      addresses,
+    );
+    assert.ok(transport.counts().peak <= 8);
+    await transport.close();
+    assert.equal(transport.counts().live, 0);
+    await sshd.stop();
+  });
+
+  test("the user's agent is used when no key is named", { skip: without("ssh-agent", "ssh-add") }, async () => {
+    const { agent, stop } = startAgent(world.keyFile);
+    const { identityFile: _, ...rest } = target;
+    const transport = world.transportOf({ target: () => rest, env: { ...quietEnv(), SSH_AUTH_SOCK: agent } });
+    assert.equal((await transport.run("a", "echo in", soon)).stdout, "in\n");
+    stop();
+  });
+
+  test("control sockets lie in a directory of their own that nobody else can enter, and go with the transport", async () => {
+    const before = controlDirectories();
+    const transport = world.transportOf({});
+    await transport.run("c", ":", soon);
+    const [made = ""] = controlDirectories().filter((one) => !before.includes(one));
+    assert.equal(statSync(made).mode & 0o777, 0o700);
+    assert.equal(readdirSync(made).length, 1);
+    assert.ok(path.join(made, readdirSync(made)[0]!).length < 80);
+    await transport.close();
+    assert.equal(existsSync(made), false);
+  });
+});
+
+function controlDirectories(): string[] {
+  return readdirSync("/tmp")
+    .filter((name) => name.startsWith("sunny-ssh-"))
+    .map((name) => `/tmp/${name}`);
+}
+
+/** Without the keys and the agent of whoever runs the tests. */
+function quietEnv(): NodeJS.ProcessEnv {
+  const { SSH_AUTH_SOCK: _, ...rest } = process.env;
+  return rest;
+}

@@ -1,0 +1,42 @@
+/** Hosts that lose their power, and get it back, as far as one machine can show it: everything on them ends at once. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import type { RemoteHost } from "./remote-system.ts";
+import { endServices } from "./services.ts";
+
+/** Ends the host's services, its dead-man, its SSH server and every connection to it. */
+export async function powerOff(host: RemoteHost): Promise<void> {
+  const stopped = host.sshd.stop();
+  endServices({ hosts: [host] });
+  await stopped;
+}
+
+/** Starts the host again, as a unit with the dead-man's line before its service does, and lets it be reached. */
+export async function powerOn(host: RemoteHost): Promise<void> {
+  forgetBoot(host);
+  boot(host);
+  await host.restartSshd();
+}
+
+/** Power off and on in a moment; the SSH server keeps listening, its connections are cut. */
+export function reboot(host: RemoteHost): void {
+  host.sshd.cut();
+  endServices({ hosts: [host] });
+  forgetBoot(host);
+  boot(host);
+}
+
+/** What was recorded under this boot's id was recorded in another boot now. */
+function forgetBoot({ root }: RemoteHost): void {
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  const pending = path.join(root, ".sunny", "pending");
+  if (existsSync(pending)) writeFileSync(pending, readFileSync(pending, "utf8").replaceAll(bootId, "an-earlier-boot"));
+}
+
+function boot({ root }: RemoteHost): void {
+  const deadman = path.join(root, ".sunny", "deadman");
+  if (existsSync(deadman)) spawnSync("sh", [deadman, "boot"], { stdio: "ignore" });
+  spawnSync(path.join(root, "service"), ["start"], { stdio: "ignore", env: process.env });
+}
