@@ -82,9 +82,8 @@ ${base === null ? "" : verification(base)}
 { printf '%s\n' "$digest" >"$work/release/.sunny-release"; } 2>/dev/null || no_room
 [ ! -d "$root/releases/$id" ] || rm -rf "$root/releases/$id"
 mv "$work/release" "$root/releases/$id" || fail HOST_NOT_WRITABLE "cannot write $root/releases"
-verified "$id"
-${base === null ? "" : '[ "$intact" = no ] || verified "$base"'}
-answer yes "$work"`;
+${base === null ? 'verified "$id"' : 'if [ "$intact" = no ]; then verified "$id"; else verified "$base" "$id"; fi'}
+answer yes "$work" "$CLOCK"`;
 }
 
 /** Functions around the part of the payload that is on the host. */

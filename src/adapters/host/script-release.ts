@@ -66,7 +66,7 @@ clear() {
     if unchanged "$record"; then set -- "$@" "$record"; else rm -f "$S/verified/$record"; fi
   done
   rm -rf "$root/releases"/.removed-* "$root/releases"/.incoming-*
-  for record in "$@"; do verified "$record"; done
+  verified "$@"
 }
 enter
 active
@@ -80,5 +80,5 @@ done
 for gone in "$root/releases"/.removed-* "$root/releases"/.incoming-*; do
   [ ! -d "$gone" ] || clear
 done
-unlock`;
+unlock "$CLOCK"`;
 }

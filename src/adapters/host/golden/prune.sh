@@ -181,12 +181,27 @@ enter() {
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }
+CLOCK=$root/releases/.incoming-clock
 unchanged() {
   [ -f "$S/verified/$1" ] && later=$(find "$root/releases/$1" -cnewer "$S/verified/$1" 2>&1) && [ -z "$later" ]
 }
 verified() {
+  [ $# -gt 0 ] || return 0
   { [ -d "$S/verified" ] || mkdir "$S/verified"; } 2>/dev/null
-  { printf '%s\n' "$1" >"$S/verified/$1"; } 2>/dev/null || rm -f "$S/verified/$1"
+  for note; do
+    { printf '%s\n' "$note" >"$S/verified/$note"; } 2>/dev/null || rm -f "$S/verified/$note"
+  done
+  ticked "$S/verified/$note" || for note; do rm -f "$S/verified/$note"; done
+}
+# ticked FILE: waits until what is written now is newer than FILE. "-nt" is not in POSIX, and some shells compare seconds.
+ticked() {
+  tries=0
+  while [ "$tries" -lt 1000 ]; do
+    { echo >"$CLOCK"; } 2>/dev/null || return 1
+    if [ "$CLOCK" -nt "$1" ] 2>/dev/null; then return 0; fi
+    tries=$((tries + 1))
+  done
+  [ -n "$(find "$CLOCK" -newer "$1" 2>/dev/null)" ]
 }
 clear() {
   # Of the releases that share files with it, those that were as verified are so afterwards.
@@ -197,7 +212,7 @@ clear() {
     if unchanged "$record"; then set -- "$@" "$record"; else rm -f "$S/verified/$record"; fi
   done
   rm -rf "$root/releases"/.removed-* "$root/releases"/.incoming-*
-  for record in "$@"; do verified "$record"; done
+  verified "$@"
 }
 enter
 active
@@ -211,4 +226,4 @@ done
 for gone in "$root/releases"/.removed-* "$root/releases"/.incoming-*; do
   [ ! -d "$gone" ] || clear
 done
-unlock
+unlock "$CLOCK"
