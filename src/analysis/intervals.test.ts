@@ -176,6 +176,24 @@ test("CPU is the part of what the service may use, by the host's own time", () =
   assert.match(reason(canary(cpu, first, unknown, T + 2000)), /not known how much CPU/);
 });
 
+test("a share that must hold for a time is read as one that is bet on", () => {
+  const held = (gauge: "cpu" | "memory"): Rule => ({
+    id: gauge,
+    title: gauge,
+    kind: "gauge",
+    gauge,
+    share: 0,
+    side: "above",
+    relative: true,
+    limit: 0.8,
+    holdMs: 300_000,
+  });
+  const first = sample("a", T, { cpuSeconds: 10, cpuLimitCores: 2 });
+  const second = sample("a", T + 1000, { cpuSeconds: 11.5, cpuLimitCores: 2, memoryShare: 0.5 });
+  assert.deepEqual(canary(held("cpu"), first, second), { kind: "level", value: 0.75 });
+  assert.deepEqual(canary(held("memory"), first, second), { kind: "level", value: 0.5 });
+});
+
 test("memory is a level of its own", () => {
   assert.deepEqual(canary(memory, sample("a", T), sample("a", T + 1000, { memoryShare: 0.5 })), {
     kind: "level",

@@ -158,6 +158,8 @@ export function countWithin(counts: LatencyCounts, edge: number): number | null 
 
 function gaugeOf(rule: Extract<Rule, { kind: "gauge" }>, delta: HostDelta): HostDelta["queueLength"] {
   if (rule.gauge === "queue-length") return delta.queueLength;
+  if (rule.gauge === "cpu") return delta.cpuShare;
+  if (rule.gauge === "memory") return delta.memoryShare;
   if (!rule.relative || !delta.dbConnections.ok) return delta.dbConnections;
   if (!delta.dbConnectionsMax.ok) return delta.dbConnectionsMax;
   return { ok: true, value: delta.dbConnections.value / Math.max(1, delta.dbConnectionsMax.value) };

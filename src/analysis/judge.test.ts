@@ -225,6 +225,34 @@ test("a level must stay beyond its limit for the whole time", () => {
   assert.equal(judge(settings, state, 11_000).action, "roll-back");
 });
 
+test("a share of CPU that must hold for a time is named as a share, and blames the release once it has", () => {
+  const cpu: Rule = {
+    id: "cpu",
+    title: "CPU > 80 % for 3 s",
+    kind: "gauge",
+    gauge: "cpu",
+    side: "above",
+    relative: true,
+    limit: 0.8,
+    holdMs: 3000,
+    share: 0,
+  };
+  const settings = settingsOf({ rules: [cpu] });
+  const state = startAnalysis(settings);
+  const show = (i: number, canary: number): void => {
+    const baseline: Observation = { kind: "level", value: 0.2 };
+    observe(settings, state, i * 1000, 1000, [{ rule: "cpu", canary: { kind: "level", value: canary }, baseline }]);
+  };
+  for (const [i, value] of [1, 1, 0.7, 0.9, 0.9].entries()) show(i, value);
+  const before = judge(settings, state, 5000);
+  assert.equal(before.verdict, "undecided");
+  assert.match(before.reasons.join(), /90 % cpu is beyond the limit of 80 %/);
+  show(5, 0.93);
+  const held = judge(settings, state, 6000);
+  assert.deepEqual([held.verdict, held.action, held.by], ["degraded", "roll-back", "cpu"]);
+  assert.match(held.reasons.join(), /93 % cpu, on the baseline 20 % cpu; beyond the limit for 3 of 3 s/);
+});
+
 test("while evidence grows the time to a decision is told", () => {
   const settings = settingsOf();
   const state = run(settings, 5, { errors: 3 }, GOOD);

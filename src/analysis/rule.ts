@@ -37,7 +37,7 @@ export interface LatencyRule extends RuleBase {
  */
 export interface UsageRule extends RuleBase {
   readonly kind: "usage";
-  readonly resource: "cpu" | "memory";
+  readonly resource: Resource;
   readonly limit: number;
   /** Default 0. */
   readonly floor?: number;
@@ -46,12 +46,21 @@ export interface UsageRule extends RuleBase {
 /** A level that must not be `above` (or below) `limit` for `holdMs` without a break. No probability is attached to it. */
 export interface GaugeRule extends RuleBase {
   readonly kind: "gauge";
-  readonly gauge: "db-connections" | "queue-length";
+  readonly gauge: "db-connections" | "queue-length" | Resource;
   readonly side: "above" | "below";
   /** `limit` is a part of the most there may be (0 to 1) instead of a number. */
   readonly relative: boolean;
   readonly limit: number;
   readonly holdMs: number;
+}
+
+/** What a service may use a share of. */
+export type Resource = "cpu" | "memory";
+
+/** The resource whose share the rule needs, whether it is bet on or held for a time; null when it needs none. */
+export function resourceOf(rule: Rule): Resource | null {
+  if (rule.kind === "usage") return rule.resource;
+  return rule.kind === "gauge" && (rule.gauge === "cpu" || rule.gauge === "memory") ? rule.gauge : null;
 }
 
 /** The canary's part of the errors must not exceed its part of the requests, times `tolerate` (1: not at all). */

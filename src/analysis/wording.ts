@@ -1,4 +1,11 @@
-import type { Rule } from "./rule.ts";
+import type { GaugeRule, Rule } from "./rule.ts";
+
+const GAUGED: Readonly<Record<GaugeRule["gauge"], string>> = {
+  "queue-length": "queued",
+  "db-connections": "connections",
+  cpu: "cpu",
+  memory: "memory",
+};
 
 /** An e-value for people: two digits below 10, whole above, powers of ten when huge. */
 export function formatE(value: number): string {
@@ -34,7 +41,7 @@ export function describeObserved(rule: Rule, observed: number): string {
     case "usage":
       return `${formatPercent(observed)} ${rule.resource}`;
     case "gauge":
-      return `${Number(observed.toPrecision(4))} ${rule.gauge === "queue-length" ? "queued" : "connections"}`;
+      return `${rule.relative ? formatPercent(observed) : Number(observed.toPrecision(4))} ${GAUGED[rule.gauge]}`;
   }
 }
 
@@ -57,7 +64,7 @@ export function describeLimit(rule: Rule): string {
     case "latency":
       return `${formatPercent(rule.limit)} slower than ${formatSeconds(rule.edgeSeconds)}`;
     case "gauge":
-      return `${rule.limit} for ${Math.round(rule.holdMs / 1000)} s`;
+      return `${rule.relative ? formatPercent(rule.limit) : rule.limit} for ${Math.round(rule.holdMs / 1000)} s`;
     case "errors-versus-baseline":
     case "latency-versus-baseline":
       return "the baseline";

@@ -4,7 +4,8 @@ import { fetchText } from "../adapters/scrape/fetch.ts";
 import { scrape, scrapeSource, type ScrapeTarget } from "../adapters/scrape/source.ts";
 import type { PrometheusOptions } from "../adapters/prometheus/source.ts";
 import type { LatencyCounts, MetricSource } from "../analysis/metrics.ts";
-import type { Rule } from "../analysis/rule.ts";
+import { resourceOf } from "../analysis/rule.ts";
+import type { Resource, Rule } from "../analysis/rule.ts";
 import { withDeadline, type Clock } from "../clock.ts";
 import type { Watched } from "../deployment/prepare.ts";
 import { isSunnyError, messageOf, SunnyError } from "../errors.ts";
@@ -54,8 +55,8 @@ export async function metricSource(
     return cloudWatchOf(system, source, choosesCuts ? manyEdges(rules) : edgesOf(rules), clock);
   }
   const own = await ownSource(system, source, { rules, metrics }, clock);
-  const needs = (resource: "cpu" | "memory"): boolean =>
-    metrics[resource] === undefined && rules.some((rule) => rule.kind === "usage" && rule.resource === resource);
+  const needs = (resource: Resource): boolean =>
+    metrics[resource] === undefined && rules.some((rule) => resourceOf(rule) === resource);
   return usageOf !== undefined && (needs("cpu") || needs("memory")) ? withHostReadings(own, usageOf) : own;
 }
 

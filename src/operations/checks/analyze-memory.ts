@@ -1,3 +1,4 @@
+import { resourceOf } from "../../analysis/rule.ts";
 import { sleep } from "../../clock.ts";
 import { defineOperation, type Finding, type Operation, type OperationCall } from "../../operation.ts";
 import { bad, bytesText, concluded, durationText, good, looked, noArguments, readStep } from "./findings.ts";
@@ -45,7 +46,7 @@ async function analyze(ports: MemoryPorts, call: OperationCall<unknown>, signal:
 async function memoryLimit({ monitoring }: MemoryPorts, signal: AbortSignal): Promise<number> {
   try {
     const { rules } = await monitoring.monitored(signal);
-    const own = rules.flatMap((rule) => (rule.kind === "usage" && rule.resource === "memory" ? [rule.limit] : []));
+    const own = rules.flatMap((rule) => ("limit" in rule && resourceOf(rule) === "memory" ? [rule.limit] : []));
     return own[0] ?? DEFAULT_LIMIT;
   } catch (error) {
     if (signal.aborted) throw error;

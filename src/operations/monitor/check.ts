@@ -2,7 +2,8 @@ import { SunnyError } from "../../errors.ts";
 import { deltaOf } from "../../analysis/delta.ts";
 import { countWithin } from "../../analysis/intervals.ts";
 import type { HostReading, HostSample } from "../../analysis/metrics.ts";
-import type { Rule } from "../../analysis/rule.ts";
+import { resourceOf } from "../../analysis/rule.ts";
+import type { Resource, Rule } from "../../analysis/rule.ts";
 import { formatSeconds } from "../../analysis/wording.ts";
 
 /**
@@ -51,8 +52,10 @@ function missing(rule: Rule, sample: HostSample): SunnyError | null {
         rule.cuts.flatMap((cut) => [cut.canarySeconds, cut.baselineSeconds]),
       );
     case "usage":
-      return missingUsage(rule, sample);
+      return missingUsage(rule, rule.resource, sample);
     case "gauge": {
+      const resource = resourceOf(rule);
+      if (resource !== null) return missingUsage(rule, resource, sample);
       const value = rule.gauge === "queue-length" ? sample.queueLength : sample.dbConnections;
       if (!usable(value)) return notFound(rule, sample, "such a level", `${rule.gauge}.metric`, value);
       if (!rule.relative || usable(sample.dbConnectionsMax)) return null;
@@ -61,8 +64,8 @@ function missing(rule: Rule, sample: HostSample): SunnyError | null {
   }
 }
 
-function missingUsage(rule: Extract<Rule, { kind: "usage" }>, sample: HostSample): SunnyError | null {
-  if (rule.resource === "memory") {
+function missingUsage(rule: Rule, resource: Resource, sample: HostSample): SunnyError | null {
+  if (resource === "memory") {
     if (usable(sample.memoryShare)) return null;
     return notFound(rule, sample, "memory in use and its limit", "memory.bytes and .limitBytes", sample.memoryShare);
   }

@@ -116,6 +116,28 @@ test("queue lengths and connections must hold for the stated time", () => {
   assert.match(notes[0]!, /does not say for how long: 60 s is meant/);
 });
 
+test("CPU and memory must hold for the stated time as well, where one is stated", () => {
+  const notes: string[] = [];
+  const rules = rulesFromThreshold({ ...cpu, metric: "cpu-memory", holdMs: 300_000 }, notes);
+  assert.deepEqual(
+    rules.map((rule) => [rule.id, rule.kind, rule.kind === "gauge" && [rule.gauge, rule.relative, rule.holdMs]]),
+    [
+      ["cpu", "gauge", ["cpu", true, 300_000]],
+      ["memory", "gauge", ["memory", true, 300_000]],
+    ],
+  );
+  assert.deepEqual(notes, []);
+});
+
+test("a time stated with a limit on errors or response times is not waited for, and the plan says so", () => {
+  for (const threshold of [errorRate, responseTime]) {
+    const notes: string[] = [];
+    const [rule] = rulesFromThreshold({ ...threshold, percentile: 95, holdMs: 300_000 }, notes);
+    assert.notEqual(rule?.kind, "gauge");
+    assert.match(notes.join(), /the evidence decides how long to look/);
+  }
+});
+
 const refused: readonly [string, ThresholdInput, RegExp][] = [
   ["a mean response time", { ...responseTime, aggregate: "mean" }, /mean of response times cannot be tested/],
   ["a response time in per cent", { ...responseTime, unit: "%" }, /needs a unit of time/],

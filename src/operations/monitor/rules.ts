@@ -1,7 +1,13 @@
 import { SunnyError } from "../../errors.ts";
 import { chooseCuts } from "../../analysis/cuts.ts";
 import type { LatencyCounts } from "../../analysis/metrics.ts";
-import type { ErrorsVersusBaselineRule, GaugeRule, LatencyVersusBaselineRule, Rule } from "../../analysis/rule.ts";
+import type {
+  ErrorsVersusBaselineRule,
+  GaugeRule,
+  LatencyVersusBaselineRule,
+  Resource,
+  Rule,
+} from "../../analysis/rule.ts";
 import { withShares } from "../../analysis/settings.ts";
 import { memoryFloor } from "../../analysis/stakes.ts";
 import { formatSeconds } from "../../analysis/wording.ts";
@@ -97,12 +103,13 @@ export function rulesFromThreshold(threshold: ThresholdInput, notes: string[] = 
     case "response-time":
       return [latencyRule(threshold, notes)];
     case "error-rate":
-      return [{ ...base(threshold, "error-rate"), kind: "error-rate", limit: partOf(threshold, notes) }];
+      ignoreHold(threshold, notes);
+      return [{ ...base(threshold, "error-rate"), kind: "error-rate", limit: partOf(threshold) }];
     case "cpu":
     case "memory":
-      return [usageRule(threshold, threshold.metric, notes)];
+      return [usageRule(threshold, threshold.metric)];
     case "cpu-memory":
-      return [usageRule(threshold, "cpu", notes), usageRule(threshold, "memory", notes)];
+      return [usageRule(threshold, "cpu"), usageRule(threshold, "memory")];
     case "db-connections":
     case "queue-length":
       return [gaugeRule(threshold, threshold.metric, notes)];
@@ -134,8 +141,21 @@ function latencyRule(threshold: ThresholdInput, notes: string[]): Rule {
   };
 }
 
-function usageRule(threshold: ThresholdInput, resource: "cpu" | "memory", notes: string[]): Rule {
-  const limit = partOf(threshold, notes);
+/** A stated time is kept as it stands; without one the share is bet on, which finds a breach as soon as it is certain. */
+function usageRule(threshold: ThresholdInput, resource: Resource): Rule {
+  const limit = partOf(threshold);
+  const { holdMs } = threshold;
+  if (holdMs !== undefined) {
+    return {
+      ...base(threshold, resource),
+      kind: "gauge",
+      gauge: resource,
+      relative: true,
+      side: "above",
+      limit,
+      holdMs,
+    };
+  }
   const floor = resource === "memory" ? { floor: memoryFloor(limit) } : {};
   return { ...base(threshold, resource), kind: "usage", resource, limit, ...floor };
 }
@@ -164,7 +184,7 @@ function base(threshold: ThresholdInput, id: string): { id: string; title: strin
   return { id, title: titleOf(threshold), share: 0 };
 }
 
-function partOf(threshold: ThresholdInput, notes: string[]): number {
+function partOf(threshold: ThresholdInput): number {
   upward(threshold);
   if (threshold.unit !== "%") {
     throw unsupported(
@@ -176,7 +196,6 @@ function partOf(threshold: ThresholdInput, notes: string[]): number {
   if (!(threshold.value > 0 && threshold.value < 100)) {
     throw unsupported(threshold, "a share lies between 0 and 100 %, both excluded", "State another limit.");
   }
-  ignoreHold(threshold, notes);
   return threshold.value / 100;
 }
 
