@@ -1,4 +1,5 @@
-import { FILLERS, VOCABULARY } from "./vocabulary.ts";
+import { aroundDeployment, canonical } from "./synonyms.ts";
+import { FILLERS, MEANT_AS_FILLERS, VOCABULARY } from "./vocabulary.ts";
 import type { SectionKind } from "./vocabulary.ts";
 
 const PHRASES: ReadonlyMap<string, SectionKind> = new Map(
@@ -15,10 +16,15 @@ const BARE: ReadonlyMap<string, SectionKind> = new Map(
   }),
 );
 
+/** The same with synonyms replaced; what two kinds claim belongs to the one that has it as a phrase, or to neither. */
+const CANONICAL: ReadonlyMap<string, SectionKind> = onlyOnce(
+  [...PHRASES].map(([phrase, kind]) => [meaningOf(phrase.split(" "), new Set()).join(" "), kind] as const),
+);
+
 const MEANINGFUL: ReadonlySet<string> = new Set([...PHRASES.keys()].flatMap((phrase) => phrase.split(" ")));
 
 const NUMBERING =
-  /^(?:(?:step|phase|stage|part|section|chapter|appendix)\s+(?:\d+(?:\.\d+)*|[ivx]+|[a-h])\b|\d+(?:\.\d+)*(?=[.):\s-])|(?:[ivx]+|[a-h])(?=[.)]))[.):\s–—-]*/i;
+  /^(?:(?:step|phase|stage|part|section|chapter|appendix|option|variant)\s+(?:\d+(?:\.\d+)*|[ivx]+|[a-h])\b|\d+(?:\.\d+)*(?=[.):\s-])|(?:[ivx]+|[a-h])(?=[.)]))[.):\s–—-]*/i;
 
 export interface NumberedTitle {
   /** The heading without numbering and decoration. */
@@ -64,10 +70,37 @@ export function recogniseHeading(heading: string, subject: ReadonlySet<string>):
 export function recogniseTitle(title: string, subject: ReadonlySet<string>): SectionKind | undefined {
   for (const variant of variantsOf(title)) {
     const words = wordsOf(variant);
-    const kind = PHRASES.get(words.join(" ")) ?? BARE.get(withoutFillers(words, subject));
+    const kind = PHRASES.get(words.join(" ")) ?? BARE.get(withoutFillers(words, subject)) ?? byMeaning(words, subject);
     if (kind !== undefined) return kind;
   }
   return undefined;
+}
+
+function byMeaning(words: readonly string[], subject: ReadonlySet<string>): SectionKind | undefined {
+  const meaning = meaningOf(words, subject);
+  const around = aroundDeployment(meaning);
+  if (around !== undefined) return around === "before" ? "checklist" : "post-deployment";
+  return CANONICAL.get(meaning.join(" "));
+}
+
+/** Groups of words are looked for before fillers are left out, since "step by step" holds some. */
+function meaningOf(words: readonly string[], subject: ReadonlySet<string>): string[] {
+  const meant = canonical(words).filter(
+    (word) => !FILLERS.has(word) && !MEANT_AS_FILLERS.has(word) && !subject.has(word),
+  );
+  return canonical(meant);
+}
+
+function onlyOnce(entries: readonly (readonly [string, SectionKind])[]): Map<string, SectionKind> {
+  const kinds = Map.groupBy(entries, ([meaning]) => meaning);
+  return new Map(
+    [...kinds].flatMap(([meaning, claims]) => {
+      const literal = PHRASES.get(meaning);
+      const [first, ...others] = new Set(claims.map(([, kind]) => kind));
+      const kind = literal ?? (others.length === 0 ? first : undefined);
+      return meaning === "" || kind === undefined ? [] : [[meaning, kind] as const];
+    }),
+  );
 }
 
 function variantsOf(title: string): readonly string[] {
