@@ -15,7 +15,7 @@ import { API_HOST, createEnvironment, type DemoEnvironment } from "./demo/enviro
 import { demoOptions, releasesToPack, USAGE, type DemoOptions } from "./demo/options.ts";
 import { authorityOf } from "./demo/authority.ts";
 import { renderSummary, summarise, type DemoSummary } from "./demo/summary.ts";
-import { shown, sunnyJson } from "./demo/sunny.ts";
+import { Interrupted, shown, sunnyJson } from "./demo/sunny.ts";
 import { startSystem, stopSystem } from "./demo/system.ts";
 import { startLoad, type Load } from "./load/process.ts";
 import { reconcile } from "./load/reconcile.ts";
@@ -73,6 +73,7 @@ async function main(): Promise<number> {
     emit({ event: "summary", at: new Date(clock.now()).toISOString(), ...summary });
     return summary.ok ? 0 : 1;
   } catch (error) {
+    if (error instanceof Interrupted) interrupted.abort(error);
     say(interrupted.signal.aborted ? "Interrupted; everything that was started is ended." : messageOf(error));
     write(failure(interrupted.signal.aborted ? "interrupted" : "failed", error));
     return interrupted.signal.aborted ? 130 : 1;

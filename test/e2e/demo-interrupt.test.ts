@@ -88,10 +88,25 @@ async function interruptedAt(
   }
 }
 
+/** Interrupts the command that the demo waits for, as if its end were known before the demo's own signal. */
+function interruptCommandOf(pid: number, verb: string): void {
+  const command = readdirSync("/proc").find((name) => {
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+      return words.includes(verb) && readFileSync(`/proc/${name}/status`, "utf8").includes(`\nPPid:\t${pid}\n`);
+    } catch {
+      return false;
+    }
+  });
+  if (command === undefined) setTimeout(() => interruptCommandOf(pid, verb), 10);
+  else process.kill(Number(command), "SIGINT");
+}
+
 describe("the demo, interrupted", { skip: process.platform === "linux" ? false : "reads /proc" }, () => {
   const cases: [string, RegExp, (pid: number) => void][] = [
     ["Ctrl-C while the system starts", /^/, (pid) => void setTimeout(() => process.kill(-pid, "SIGINT"), 1_500)],
     ["Ctrl-C while a plan is made", /\$ sunny plan/, (pid) => process.kill(-pid, "SIGINT")],
+    ["Ctrl-C that ends the plan first", /\$ sunny plan/, (pid) => interruptCommandOf(pid, "plan")],
     [
       "Ctrl-C while the canary is watched",
       /canary.*(bak|watch)|web-1.*serving|traffic .*2\.1\.0/i,

@@ -76,6 +76,6 @@ async function carryOut(
     };
   }
   const status = await sunnyLive(args, call);
-  const outcome = { 0: "succeeded", 1: "refused", 3: "rolled-back", 4: "held" }[status] ?? "interrupted";
+  const outcome = { 0: "succeeded", 1: "refused", 3: "rolled-back", 4: "held" }[status] ?? "failed";
   return { release: version, outcome, deployment: null, status };
 }

@@ -21,7 +21,16 @@ export interface SunnyCall {
   readonly signal?: AbortSignal;
 }
 
-/** Calls `sunny ARGS --json` and collects its events. */
+/**
+ * A command was interrupted. Ctrl-C reaches it and its caller at once, and its end may be known before the caller's own
+ * signal is.
+ */
+export class Interrupted extends Error {}
+
+/** Exit status of a command that was interrupted. */
+const INTERRUPTED = 130;
+
+/** Calls `sunny ARGS --json` and collects its events. @throws Interrupted */
 export async function sunnyJson(args: readonly string[], call: SunnyCall): Promise<SunnyResult> {
   const child = spawn(SUNNY, ["--json", "--config", call.config, "--as", call.actor, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -41,7 +50,7 @@ export async function sunnyJson(args: readonly string[], call: SunnyCall): Promi
   return { status, summary, stderr };
 }
 
-/** Calls `sunny ARGS` on this terminal, with its live view. */
+/** Calls `sunny ARGS` on this terminal, with its live view. @throws Interrupted */
 export async function sunnyLive(args: readonly string[], call: SunnyCall): Promise<number> {
   const child = spawn(SUNNY, ["--config", call.config, "--as", call.actor, ...args], { stdio: "inherit" });
   return endOf(child, call.signal);
@@ -53,6 +62,7 @@ const STOP_MS = 15_000;
 /**
  * Waits until a command has ended and all of its output was read, also when it is interrupted: what it started belongs
  * to it, and nothing is cleaned up below it.
+ * @throws Interrupted
  */
 async function endOf(child: ChildProcess, signal: AbortSignal | undefined): Promise<number> {
   let cancel = (): void => {};
@@ -62,12 +72,14 @@ async function endOf(child: ChildProcess, signal: AbortSignal | undefined): Prom
   };
   const status = new Promise<number>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 130));
+    child.once("close", (code) => resolve(code ?? INTERRUPTED));
   });
   signal?.addEventListener("abort", stop, { once: true });
   if (signal?.aborted === true) stop();
   try {
-    return await status;
+    const code = await status;
+    if (code === INTERRUPTED) throw new Interrupted(`${child.spawnargs.join(" ")} was interrupted`);
+    return code;
   } finally {
     cancel();
     signal?.removeEventListener("abort", stop);
