@@ -106,6 +106,7 @@ export const ERROR_CODES = {
   WINDOW_ZONE_UNKNOWN: "A maintenance window names a zone that is neither an IANA name nor an offset.",
 
   // engine
+  ALREADY_ANSWERED: "Somebody else has answered the question already; the first answer counts.",
   DISK_FULL: "No space is left where the journal is; the run stopped as in a crash and can be resumed.",
   ENVIRONMENT_OCCUPIED: "Another run occupies the environment, from its first change until it ended.",
   JOURNAL_BUSY: "Another process keeps the journal locked.",

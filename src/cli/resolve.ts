@@ -1,4 +1,4 @@
-import type { Resolution } from "../engine/rows.ts";
+import type { Question, Resolution } from "../engine/rows.ts";
 import { SunnyError } from "../errors.ts";
 import { execute } from "./carry-out.ts";
 import { findRun } from "./runs.ts";
@@ -21,6 +21,11 @@ export const configure: Configure = (command, context) => {
       "\nWho answers is said with --by NAME, since --as is the answer here (default: $SUNNY_ACTOR or the user).",
     )
     .action(async (id: string | undefined, options: Options) => {
+      if (options.reason.trim() === "") {
+        throw new SunnyError("USAGE", "The reason is empty; it is kept with the answer", {
+          hint: "Say with --reason what you found.",
+        });
+      }
       const sunny = await context.sunny();
       const run = findRun(sunny, id);
       const { question } = run;
@@ -39,6 +44,7 @@ export const configure: Configure = (command, context) => {
         const step = options.step ?? question.step;
         sunny.engine.request(run.id, { kind: "resolve", step, as: options.as as Resolution }, request);
       } else {
+        requireStep(options.step, question);
         const offered = (question.question as { choices?: readonly string[] } | null)?.choices ?? [];
         requireChoice(options.as, offered);
         const value = { as: options.as, decision: options.as, by: context.actor, reason: options.reason };
@@ -49,6 +55,15 @@ export const configure: Configure = (command, context) => {
       context.output.summary({ deployment: run.id, as: options.as });
     });
 };
+
+/** The question that a step asks is known by the step, by the signal that answers it, and by what stands before that. */
+function requireStep(step: string | undefined, { signal, question }: Extract<Question, { ask: "signal" }>): void {
+  const own = (question as { readonly step?: string } | null)?.step;
+  if (step === undefined || step === own || `${signal}/`.startsWith(`${step}/`)) return;
+  throw new SunnyError("USAGE", `Nothing is asked about the step "${step}"`, {
+    hint: `What is asked is about ${own ?? signal}; without --step that is meant.`,
+  });
+}
 
 function requireChoice(choice: string, offered: readonly string[]): void {
   if (offered.includes(choice)) return;

@@ -1,9 +1,12 @@
+import type { RunResult } from "../engine/engine.ts";
+import { toControlRow } from "../engine/run-controls.ts";
 import type { RunRecord } from "../engine/storage.ts";
-import { isSunnyError, messageOf, SunnyError } from "../errors.ts";
+import { isSunnyError, SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
-import { execute } from "./carry-out.ts";
+import { execute, heldText } from "./carry-out.ts";
+import type { CliContext } from "./context.ts";
 import { EXIT } from "./output.ts";
-import { findRun } from "./runs.ts";
+import { findRun, outputOf } from "./runs.ts";
 import type { Configure } from "./configure.ts";
 
 export const configure: Configure = (command, context) => {
@@ -12,26 +15,68 @@ export const configure: Configure = (command, context) => {
     .option("--all", "every one that can go on by itself; safe to call from a timer or at boot")
     .action(async (id: string | undefined, options: { all?: boolean }) => {
       const sunny = await context.sunny();
-      if (options.all !== true) return execute(context, sunny, resumable(sunny, id).id);
-      const ready = sunny.journal.read
-        .runs(500)
-        .filter((run) => run.endedAt === null && run.state !== "held" && run.state !== "paused");
-      let taken = 0;
-      for (const run of ready.filter((one) => !sunny.isCarriedOut(one.id))) {
-        try {
-          await sunny.execute(run.id, context.actor);
-          taken += 1;
-        } catch (error) {
-          // Another process was quicker, which is as well.
-          if (isSunnyError(error, "RUN_BUSY")) continue;
-          context.output.note(`${run.id}: ${messageOf(error)}`);
-          context.exit(EXIT.refused);
-        }
-      }
-      context.output.text(taken === 0 ? "Nothing was left to go on with." : `${taken} taken up.`);
-      context.output.summary({ taken });
+      if (options.all === true) await resumeAll(context, sunny);
+      else await execute(context, sunny, resumable(sunny, id).id);
     });
 };
+
+/**
+ * Takes up whatever nobody carries out and no person has to decide about, also what was answered since. Whatever waits is
+ * named each time; the exit status tells of what was taken up now, so that a timer reports a question once and not for ever.
+ */
+async function resumeAll(context: CliContext, sunny: Sunny): Promise<void> {
+  const open = sunny.journal.read
+    .runs(500)
+    .filter((run) => run.endedAt === null && run.within === null && run.root === run.id);
+  const taken: string[] = [];
+  for (const run of open) {
+    if (sunny.isCarriedOut(run.id)) context.output.text(`${run.id} is carried out by another process.`);
+    else if (isStopped(run) && !isAnswered(sunny, run)) context.output.text(waitingText(run));
+    else if (await takeUp(context, sunny, run.id)) taken.push(run.id);
+  }
+  if (open.length === 0) context.output.text("Nothing was left to go on with.");
+  const waiting = open.map((run) => findRun(sunny, run.id)).filter((run) => run.endedAt === null && isStopped(run));
+  context.output.summary({ taken: taken.length, deployments: taken, waiting: waiting.map((run) => run.id) });
+}
+
+function isStopped({ state }: RunRecord): boolean {
+  return state === "held" || state === "paused";
+}
+
+/** Whoever answered, or aborted, may have been ended before their process went on with the run. */
+function isAnswered(sunny: Sunny, { id, observedSeq }: RunRecord): boolean {
+  return sunny.journal.read
+    .controlsAfter(observedSeq, id)
+    .some((row) => ["resolve", "signal", "interrupt"].includes(toControlRow(row).control.kind));
+}
+
+/** False when another process was quicker, which is as well, or when it cannot be taken up. */
+async function takeUp(context: CliContext, sunny: Sunny, id: string): Promise<boolean> {
+  let result: RunResult;
+  try {
+    result = await sunny.execute(id, context.actor);
+  } catch (error) {
+    if (isSunnyError(error, "RUN_BUSY")) return false;
+    context.output.note(`${id} could not be taken up:`);
+    context.output.error(error);
+    context.exit(EXIT.refused);
+    return false;
+  }
+  const run = findRun(sunny, id);
+  const state = outputOf(run)?.outcome ?? result.state;
+  context.output.event("deployment", { deployment: id, state });
+  if (result.state === "held" || result.state === "paused") {
+    context.output.text(waitingText(run));
+    context.exit(EXIT.held);
+  } else context.output.text(`${id} was taken up: ${state}.`);
+  return true;
+}
+
+function waitingText(run: RunRecord): string {
+  if (run.state === "held" && run.question !== null) return heldText(run.id, run.question);
+  const why = run.reason === null ? "" : ` (${run.reason.message})`;
+  return `${run.id} is ${run.state}${why}: \`sunny resume ${run.id}\` goes on, \`sunny abort ${run.id}\` goes back.`;
+}
 
 /** The run that is named, also one that has ended, whose end is then shown; else the newest that has not. */
 function resumable(sunny: Sunny, id: string | undefined): RunRecord {

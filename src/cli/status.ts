@@ -45,11 +45,17 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
   context.output.text("");
   for (const run of runs) {
     const plan = planOf(run);
-    context.output.event("run", { ...describe(run), carriedOut: sunny.isCarriedOut(run.id) });
+    const waits = waitsFor(sunny, run);
+    context.output.event("run", {
+      ...describe(run),
+      carriedOut: sunny.isCarriedOut(run.id),
+      ...(waits === null ? {} : { waitingFor: waits }),
+    });
     const mark = run.id === occupant ? "*" : " ";
     context.output.text(
       `${mark} ${run.id}  ${rfc3339(run.createdAt)}  ${title(plan).padEnd(34)} ${standing(sunny, run)}`,
     );
+    if (waits !== null) context.output.text(`    waits for ${waits}`);
   }
   if (runs.length === 0) context.output.text("Nothing has run here yet. Start with `sunny deploy`.");
   if (occupant !== null)
@@ -59,7 +65,7 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
 
 function one(context: CliContext, sunny: Sunny, run: RunRecord): void {
   const plan = planOf(run);
-  const progress = (sunny.journal.read.status(run.id)?.value ?? null) as unknown as Progress | null;
+  const progress = progressOf(sunny, run);
   const { output } = context;
   output.text(`${run.id}  ${title(plan)}  ${standing(sunny, run)}`);
   output.text(`started ${rfc3339(run.createdAt)} by ${run.actor}; plan ${plan.digest}`);
@@ -67,8 +73,9 @@ function one(context: CliContext, sunny: Sunny, run: RunRecord): void {
     for (const gate of progress.gates) output.text(`  gate ${gate.state.padEnd(9)} ${gate.text} (${gate.by})`);
     for (const text of progress.given) output.text(`  given ${text}`);
     const nested = runsWithin(sunny.journal.read, run.id);
+    const interrupted = isInterrupted(sunny, run);
     const show = (heading: string, steps: readonly PlanStep[]): void =>
-      showSteps(context, heading, steps, { progress, run, nested });
+      showSteps(context, heading, steps, { progress, run, interrupted, nested });
     for (const phase of plan.phases) show(phase.title, phase.steps);
     if (plan.rollback !== null && (progress.stage === "rollback" || progress.reason !== null)) {
       show(`Back to ${plan.rollback.target.version}`, plan.rollback.steps);
@@ -98,21 +105,19 @@ function one(context: CliContext, sunny: Sunny, run: RunRecord): void {
 interface Shown {
   readonly progress: Progress;
   readonly run: RunRecord;
+  /** Nobody carries it out any more. */
+  readonly interrupted: boolean;
   /** The runs that its steps have started. */
   readonly nested: readonly RunRecord[];
 }
 
-function showSteps(
-  context: CliContext,
-  heading: string,
-  steps: readonly PlanStep[],
-  { progress, run, nested }: Shown,
-): void {
+function showSteps(context: CliContext, heading: string, steps: readonly PlanStep[], shown: Shown): void {
+  const { progress, run, nested } = shown;
   context.output.text(heading);
   for (const step of steps) {
     const summary = progress.summaries[step.id];
     context.output.text(
-      `  ${wordOf(step, progress, run).padEnd(10)} ${step.title}${summary === undefined ? "" : `: ${summary}`}`,
+      `  ${wordOf(step, shown).padEnd(11)} ${step.title}${summary === undefined ? "" : `: ${summary}`}`,
     );
     for (const one of nested) {
       if (one.within === null || stepOf(planOf(run), one.within.step).id !== step.id) continue;
@@ -130,8 +135,11 @@ function showTakenBack(context: CliContext, progress: Progress): void {
   }
 }
 
-function wordOf(step: PlanStep, progress: Progress, run: RunRecord): string {
-  if (progress.current === step.id) return run.state === "held" || run.state === "paused" ? run.state : "running";
+function wordOf(step: PlanStep, { progress, run, interrupted }: Shown): string {
+  if (progress.current === step.id) {
+    if (run.state === "held" || run.state === "paused") return run.state;
+    return interrupted ? "interrupted" : "running";
+  }
   if (progress.notNeeded.includes(step.id)) return "not needed";
   if (progress.done.includes(step.id)) return "done";
   return progress.failed.includes(step.id) ? "failed" : "pending";
@@ -158,9 +166,35 @@ function describe(run: RunRecord): Record<string, unknown> {
   };
 }
 
+/** What a person must give before it goes on; null while it goes on by itself, and once it has ended. */
+function waitsFor(sunny: Sunny, run: RunRecord): string | null {
+  if (run.endedAt !== null) return null;
+  const { question } = run;
+  if (run.state === "held" && question !== null) {
+    if (question.ask === "resolve") return `a decision on ${question.step}: ${question.intended}`;
+    return `a decision: ${(question.question as { what?: string } | null)?.what ?? question.signal}`;
+  }
+  if (!isAsking(sunny, run)) return null;
+  // The command that answers is shown with the run itself.
+  return progressOf(sunny, run)!
+    .waitingFor.map((text) => text.replace(/ \(`[^`]+`\)/, ""))
+    .join("; ");
+}
+
+/** Whether it waits for approvals, attestations or a window. */
+function isAsking(sunny: Sunny, run: RunRecord): boolean {
+  const progress = progressOf(sunny, run);
+  return run.state === "running" && progress?.stage === "permission" && progress.waitingFor.length > 0;
+}
+
+function progressOf(sunny: Sunny, run: RunRecord): Progress | null {
+  return (sunny.journal.read.status(run.id)?.value ?? null) as unknown as Progress | null;
+}
+
 /** A run whose process has died is `running` in the journal until somebody resumes it; people must see that. */
 function standing(sunny: Sunny, run: RunRecord): string {
-  return isInterrupted(sunny, run) ? "interrupted" : stateOf(run);
+  if (isInterrupted(sunny, run)) return "interrupted";
+  return isAsking(sunny, run) ? "waiting" : stateOf(run);
 }
 
 function isInterrupted(sunny: Sunny, run: RunRecord): boolean {

@@ -114,6 +114,33 @@ void describe("a run that people decide about", () => {
     assert.throws(() => process.engine.request("nope", { kind: "pause" }, { by: "DBA" }), { code: "RUN_UNKNOWN" });
   });
 
+  void it("takes the first of two answers to a question, and tells whoever gives the second", async () => {
+    const world = new World();
+    const process = world.spawn();
+    await world.run(manual([]), { process });
+    const resolve = (as: "done" | "rollback", by: string) => () =>
+      process.engine.request("run-1", { kind: "resolve", step: "charge", as }, { by });
+    resolve("done", "DBA")();
+    assert.throws(resolve("rollback", "CTO"), { code: "ALREADY_ANSWERED", message: /DBA has answered it with "done"/ });
+    const { output } = (await world.resume(manual([]), "run-1", process)) as { output: unknown };
+    assert.equal(output, "done by hand");
+  });
+
+  void it("takes the first of two signals that answer what is asked", async () => {
+    const world = new World();
+    const process = world.spawn();
+    const def = workflow((ctx) => ctx.waitFor("decision", { held: { what: "go on?" } }));
+    await world.run(def, { process });
+    const signal = (as: string, by: string) => () =>
+      process.engine.request("run-1", { kind: "signal", name: "decision", value: { as } }, { by });
+    signal("retry", "DBA")();
+    assert.throws(signal("skip", "CTO"), { code: "ALREADY_ANSWERED", message: /DBA has answered it with "retry"/ });
+    assert.deepEqual(await world.resume(def, "run-1", process), {
+      state: "done",
+      output: { ok: true, value: { as: "retry" } },
+    });
+  });
+
   void it("takes no request that its verifier refuses, and says so", async () => {
     const world = new World();
     const process = world.spawn({

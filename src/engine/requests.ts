@@ -8,7 +8,8 @@ import { isDead } from "./lease.ts";
 import type { Claim } from "./lease.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { liveness } from "./process-identity.ts";
-import type { Control, Question } from "./rows.ts";
+import { toControlRow } from "./run-controls.ts";
+import type { Control, ControlRow, Question } from "./rows.ts";
 import { findScope, hostOf, requireOpen } from "./scope.ts";
 import { startRun } from "./start.ts";
 import type { RunRecord } from "./storage.ts";
@@ -57,6 +58,7 @@ function requestsOn(
         });
       }
       if (control.kind === "resolve") assertResolvable(tx, runId, control);
+      if (control.kind === "signal") assertUnanswered(tx, run, control);
       const data = { control, reason: reason ?? null, signature: signature ?? null } as unknown as Json;
       const seq = tx.append({
         run: runId,
@@ -104,6 +106,40 @@ function requestsOn(
   return { request, awaitObserved };
 }
 
+/** Of two answers to one question the first counts: whoever gives another must not believe that theirs does. */
+function assertUnanswered(tx: JournalTransaction, run: RunRecord, control: Extract<Control, { kind: "signal" }>): void {
+  if (run.state !== "held" || run.question?.ask !== "signal" || run.question.signal !== control.name) return;
+  const earlier = answerAfter(tx, 0, run.id, (one) => one.kind === "signal" && one.name === control.name);
+  if (earlier !== undefined) throw alreadyAnswered(run.id, control.name, earlier);
+}
+
+/** The first request of that kind after the row `seq` that was not refused. */
+function answerAfter(
+  tx: JournalTransaction,
+  seq: number,
+  runId: string,
+  fits: (control: Control) => boolean,
+): ControlRow | undefined {
+  const refused = tx
+    .history(runId)
+    .filter(({ type }) => type === "refused")
+    .map(({ data }) => (JSON.parse(data) as { readonly control: number }).control);
+  return tx
+    .controlsAfter(seq, runId)
+    .map(toControlRow)
+    .find((row) => fits(row.control) && !refused.includes(row.seq));
+}
+
+function alreadyAnswered(runId: string, asked: string, { by, control }: ControlRow): SunnyError {
+  const value = control.kind === "signal" ? (control.value as { readonly as?: unknown } | null)?.as : undefined;
+  const as = control.kind === "resolve" ? control.as : value;
+  const what = typeof as === "string" ? ` with "${as}"` : "";
+  return new SunnyError("ALREADY_ANSWERED", `Cannot answer "${asked}" of run ${runId}: ${by} has answered it${what}`, {
+    place: { deployment: runId },
+    hint: `\`sunny status ${runId}\` shows what follows; where nobody carries it out, \`sunny resume ${runId}\` goes on.`,
+  });
+}
+
 /** A person can only answer what is asked. */
 function assertResolvable(tx: JournalTransaction, runId: string, control: Extract<Control, { kind: "resolve" }>): void {
   const rows = tx.history(runId).filter(({ name }) => name === control.step);
@@ -123,6 +159,8 @@ function assertResolvable(tx: JournalTransaction, runId: string, control: Extrac
       hint: `Choose one of: ${choices.join(", ")}.`,
     });
   }
+  const earlier = answerAfter(tx, last.seq, runId, (one) => one.kind === "resolve" && one.step === control.step);
+  if (earlier !== undefined) throw alreadyAnswered(runId, control.step, earlier);
   const intent = rows.findLast(({ type }) => type === "intent");
   const kind = (JSON.parse(intent?.data ?? "{}") as { disposition?: string }).disposition;
   if (control.as === "done" && kind === "probe" && control.value === undefined) {
