@@ -1,11 +1,10 @@
 import { StepFailedError, TerminalError } from "../engine/context.ts";
-import type { OperationReport } from "../operation.ts";
 import { planSteps, type Plan, type PlanStep } from "../plan/model.ts";
 import type { DeploymentPorts } from "./ports.ts";
 import type { ProgressBoard } from "./progress.ts";
 
 /** Carries out one step; `turn` 2 is the same step again, under names of its own. */
-type RunOne = (step: PlanStep, turn?: number) => Promise<OperationReport>;
+type RunOne = (step: PlanStep, turn?: number) => Promise<unknown>;
 
 /** Carries out the phases of a plan, step by step. The first failure ends it, but for the checks of a procedure. */
 export async function runPhases(

@@ -3,6 +3,7 @@ import type { Json } from "../json.ts";
 import { planSteps, type Plan, type PlanStep } from "../plan/model.ts";
 import { verificationAt } from "../plan/rollback.ts";
 import { nestedWaysBack } from "./nested.ts";
+import { reasonOf } from "./reason.ts";
 import { isFailure, runStep, type StepRun } from "./run-step.ts";
 
 /** A person may ask for a failed rollback step again this often. */
@@ -72,33 +73,57 @@ async function isWell(ctx: DurableContext, step: PlanStep, run: Omit<StepRun, "m
   }
 }
 
-async function takeBack(
+/**
+ * Carries out a step of a rollback that somebody asked for. Once something was changed, a failure and an abort leave it
+ * standing there: a person has it tried again, or decides.
+ */
+export function goBack(
   ctx: DurableContext,
   step: PlanStep,
   run: Omit<StepRun, "mode" | "turn">,
-  from = 1,
+  touched: () => boolean,
 ): Promise<Json[]> {
+  return takeBack(ctx, step, { ...run, mayAsk: touched }, 0);
+}
+
+/** A step on the way back; `mayAsk` is false as long as a failure only means that nothing was begun. */
+type BackRun = Omit<StepRun, "mode" | "turn"> & { readonly mayAsk?: () => boolean };
+
+async function takeBack(ctx: DurableContext, step: PlanStep, run: BackRun, from = 1): Promise<Json[]> {
   const decisions: Json[] = [];
   for (let turn = from; ; turn++) {
     try {
-      await runStep(ctx, step, { ...run, mode: "rollback", turn });
+      // The first turn of a plan's own step has the step's name.
+      await runStep(ctx, step, { ...run, mode: "rollback", ...(turn === 0 ? {} : { turn }) });
       return decisions;
     } catch (error) {
-      if (!isFailure(error)) throw error;
-      const answer = await ask(ctx, step.id, turn, {
-        what: `The rollback stands still at "${step.title}": ${error.message}`,
-        state: { done: run.board.state.done, failed: run.board.state.failed, notDone: notDone(step, run) },
-        choices: turn < MAX_TURNS ? ["retry", "done", "skip"] : ["done", "skip"],
-      });
+      if (!isFailure(error) || run.mayAsk?.() === false) throw error;
+      const answer = await ctx.shielded(() => ask(ctx, step.id, turn, standsStill(step, run, turn, error)));
       decisions.push(recorded(answer, step));
       if (answer.as !== "retry" || turn === MAX_TURNS) return decisions;
     }
   }
 }
 
-function notDone(step: PlanStep, { plan }: Pick<StepRun, "plan">): string[] {
-  const steps = plan.rollback?.steps ?? [];
-  return steps.slice(steps.indexOf(step)).map((one) => one.id);
+function standsStill(
+  step: PlanStep,
+  { plan, board }: Pick<StepRun, "plan" | "board">,
+  turn: number,
+  error: Error,
+): Json {
+  const steps = plan.rollback?.steps ?? planSteps(plan);
+  const { done, failed } = board.state;
+  const notDone = steps.slice(steps.indexOf(step)).map((one) => one.id);
+  const titles = (ids: readonly string[]): string =>
+    ids.map((id) => steps.find((one) => one.id === id)?.title ?? id).join(", ");
+  const ofThese = done.filter((id) => steps.some((one) => one.id === id));
+  return {
+    what: `The rollback stands still at "${step.title}": ${reasonOf(error)}`,
+    state: { done, failed, notDone },
+    details: [`taken back: ${ofThese.length === 0 ? "nothing yet" : titles(ofThese)}`, `not yet: ${titles(notDone)}`],
+    step: step.id,
+    choices: turn < MAX_TURNS ? ["retry", "done", "skip"] : ["done", "skip"],
+  };
 }
 
 function nothingToGoBackTo(plan: Plan, reason: string): Json {

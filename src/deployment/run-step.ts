@@ -2,6 +2,7 @@ import { Interrupted, StepFailedError, TerminalError, type DurableContext } from
 import { canonicalJson, type Json } from "../json.ts";
 import type { Operation, OperationCall, OperationReport } from "../operation.ts";
 import type { Plan, PlanStep } from "../plan/model.ts";
+import { noticing } from "./noticing.ts";
 import type { DeploymentPorts } from "./ports.ts";
 import type { ProgressBoard } from "./progress.ts";
 import { detailText, reasonOf } from "./reason.ts";
@@ -18,7 +19,7 @@ export interface StepRun {
   readonly turn?: number;
   /** The run that acted, for a way back of what another run did. */
   readonly actedIn?: string;
-  /** Called when everything was looked at and the operation itself is about to begin. */
+  /** Called before the first durable step that may change something; what only looked has nothing to take back. */
   readonly beforeActing?: () => void;
 }
 
@@ -31,8 +32,8 @@ export async function runStep(ctx: DurableContext, step: PlanStep, run: StepRun)
   try {
     if (run.mode !== "rollback" && operation.observe !== undefined) await requireSameFacts(ctx, step, run);
     if (step.direction === "run") await operation.guard?.(ctx, callFor(step, stepName, run));
-    run.beforeActing?.();
-    const report = await actThroughHolds(ctx, operation, step, stepName, run);
+    const acting = run.beforeActing === undefined ? ctx : noticing(ctx, run.beforeActing);
+    const report = await actThroughHolds(acting, operation, step, stepName, run);
     board.finish(step.id, step.operation, report);
     return report;
   } catch (error) {

@@ -9,7 +9,7 @@ import type { DeploymentOutput, DeploymentPorts, Notice } from "./ports.ts";
 import { DEPLOYMENT, type DeploymentInput } from "./input.ts";
 import { runPhases } from "./procedure.ts";
 import { ProgressBoard } from "./progress.ts";
-import { rollBack } from "./rollback.ts";
+import { goBack, rollBack } from "./rollback.ts";
 import { reasonOf } from "./reason.ts";
 import { isFailure, runStep } from "./run-step.ts";
 import { onTheirWord } from "./their-word.ts";
@@ -22,8 +22,9 @@ export function deploymentWorkflow(ports: DeploymentPorts): WorkflowDef<Deployme
 async function deploy(ctx: DurableContext, plan: Plan, ports: DeploymentPorts): Promise<DeploymentOutput> {
   const board = new ProgressBoard(ctx);
   const tell = (notice: Notice): Promise<void> => notify(ctx, plan, ports, notice);
-  /** True from the moment in which a changing step may have begun: from then on a failure means going back. */
+  /** True from the moment in which something may have been changed: from then on a failure means going back. */
   let touched = false;
+  const decisions: Json[] = [];
   try {
     const refusal = await mayStart(ctx, plan, ports, board);
     if (refusal !== null) return await end(board, plan, tell, { outcome: "refused", reason: refusal, cause: "gate" });
@@ -33,26 +34,30 @@ async function deploy(ctx: DurableContext, plan: Plan, ports: DeploymentPorts): 
       await tell({ event: "started", text: `${headline(plan)} has started`, detail: { digest: plan.digest } });
     }
     if (plan.takesBack !== undefined) {
-      const decisions = await rollBack(ctx, { plan, ports, board, actedIn: plan.takesBack }, plan.reason);
-      return await end(board, plan, tell, { outcome: "succeeded", reason: null, cause: null }, decisions);
+      const taken = await rollBack(ctx, { plan, ports, board, actedIn: plan.takesBack }, plan.reason);
+      return await end(board, plan, tell, { outcome: "succeeded", reason: null, cause: null }, taken);
     }
     board.set({ stage: "phases", waitingFor: [] });
+    const isWayBack = plan.kind === "rollback" && plan.rollback === null;
     const mode = plan.kind === "deploy" ? "deploy" : plan.kind === "rollback" ? "rollback" : "by-hand";
-    await runPhases(plan, ports, board, (step, turn) => {
+    await runPhases(plan, ports, board, async (step, turn) => {
       const beforeActing = (): void => {
         if (step.changes.length > 0) touched = true;
       };
-      return runStep(ctx, step, { plan, ports, board, mode, beforeActing, ...(turn === undefined ? {} : { turn }) });
+      const run = { plan, ports, board, beforeActing };
+      // A way back has no way back itself: what fails in it is tried again, or a person does it.
+      if (isWayBack) return void decisions.push(...(await goBack(ctx, step, run, () => touched)));
+      await runStep(ctx, step, { ...run, mode, ...(turn === undefined ? {} : { turn }) });
     });
-    return await end(board, plan, tell, { outcome: "succeeded", reason: null, cause: null });
+    return await end(board, plan, tell, { outcome: "succeeded", reason: null, cause: null }, decisions);
   } catch (error) {
     if (!isFailure(error)) throw error;
     const reason = reasonOf(error);
     const cause = board.state.failed.at(-1) ?? null;
     if (!touched) return await end(board, plan, tell, { outcome: "refused", reason, cause });
     await tell({ event: "rolling-back", text: `${headline(plan)} goes back: ${reason}`, detail: { cause } });
-    const decisions = await rollBack(ctx, { plan, ports, board }, reason);
-    return await end(board, plan, tell, { outcome: "rolled-back", reason, cause }, decisions);
+    const taken = await rollBack(ctx, { plan, ports, board }, reason);
+    return await end(board, plan, tell, { outcome: "rolled-back", reason, cause }, taken);
   }
 }
 

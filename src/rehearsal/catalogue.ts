@@ -8,6 +8,7 @@ import { TerminalError } from "../engine/context.ts";
 import type { StepScope, WorkflowDef } from "../engine/context.ts";
 import { defineOperation } from "../operation.ts";
 import type { Operation, ReleaseRef } from "../operation.ts";
+import { missingMigrations } from "../operations/database/missing.ts";
 import { databaseOperations } from "../operations/database/operations.ts";
 import { servingHosts } from "../operations/database/serving.ts";
 import { httpOperations } from "../operations/http/operations.ts";
@@ -144,6 +145,10 @@ export function knownOperations(
     },
     watch: simulatedWatch(world, process),
     publicEndpoint: endpoint,
+    schema: {
+      missing: (version, previous) =>
+        missingMigrations({ ...database, releases: { find: (one) => Promise.resolve(find(one)) } }, version, previous),
+    },
     clock: process.clock,
   });
   const database = simulatedDatabase(world, process);

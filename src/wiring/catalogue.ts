@@ -2,6 +2,7 @@ import { shellOf } from "../adapters/process/environment.ts";
 import type { StepScope } from "../engine/context.ts";
 import type { Operation } from "../operation.ts";
 import { checkOperations } from "../operations/checks/operations.ts";
+import { missingMigrations } from "../operations/database/missing.ts";
 import { databaseOperations } from "../operations/database/operations.ts";
 import { servingHosts } from "../operations/database/serving.ts";
 import { followInstruction } from "../operations/incident/follow-instruction.ts";
@@ -36,7 +37,18 @@ export function catalogueOf(connected: CatalogueNeeds): ReadonlyMap<string, Oper
   const { http, processes, schema, database, backups, admin, certificates, tls, probes, terraform } = adapters;
   const publicEndpoint = publicEndpointOf(system, http);
   const operations: Operation[] = [
-    ...rolloutOperations({ fleet, loadBalancer, releases, watch: watchOf(connected), publicEndpoint, clock }),
+    ...rolloutOperations({
+      fleet,
+      loadBalancer,
+      releases,
+      watch: watchOf(connected),
+      publicEndpoint,
+      schema: {
+        missing: (version, previous) =>
+          missingMigrations({ schema, migrations: releases.migrations, releases }, version, previous),
+      },
+      clock,
+    }),
     ...databaseOperations({
       clock,
       schema,

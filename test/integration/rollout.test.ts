@@ -111,6 +111,7 @@ describe("rollout of real services behind the real proxy", () => {
       releases: { find: async (wanted) => hosts.releases.filter((one) => one.id === wanted || one.version === wanted) },
       watch: { setArms: async () => {}, verdict: async () => ({ state: "healthy", reasons: [] }) },
       publicEndpoint: { probe: async () => [] },
+      schema: { missing: async () => [] },
       clock: systemClock,
     });
     const operation = operations.find((one) => one.name === name)!;

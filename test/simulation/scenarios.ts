@@ -116,6 +116,13 @@ export const SCENARIOS: readonly Scenario[] = [
     plan: () => planFor(back, { kind: "rollback", gradual: null }),
   },
   {
+    name: "rollback-aborted",
+    environment: back,
+    outcome: "succeeded",
+    plan: () => planFor(back, { kind: "rollback", gradual: null }),
+    requests: [{ after: "web-2: switch to 2.0.0", interrupt: "abort", by: "operator" }],
+  },
+  {
     name: "rollback-gradual",
     environment: back,
     outcome: "succeeded",

@@ -4,6 +4,7 @@ import { systemClock } from "../../clock.ts";
 import { DirectContext } from "../../operations/checks/testing/direct-context.ts";
 import { failureOf, named, runOperation, testCall } from "../../operations/checks/testing/fixtures.ts";
 import type { ReleaseRef } from "../../operation.ts";
+import { missingMigrations } from "../../operations/database/missing.ts";
 import { DatabaseWorld } from "./testing.ts";
 
 const PRODUCTION = { env: "production" };
@@ -133,6 +134,18 @@ test("a schema older than that of the version is refused", async (t) => {
   });
   assert.equal(failure.code, "SCHEMA_BEHIND");
   assert.match(failure.message, /needs 0002_reference; nothing was changed/);
+});
+
+test("what a version needs and the schema lacks is known beforehand, also before the version was ever deployed", async (t) => {
+  const world = new DatabaseWorld(t);
+  const { old, next } = world.usual();
+  assert.deepEqual(await missingMigrations(world.ports, "2.1.0", null), [], "nothing was ever migrated here");
+  await deployed(world, old);
+  assert.deepEqual(await missingMigrations(world.ports, "2.1.0", null), ["0002_reference"]);
+  assert.deepEqual(await missingMigrations(world.ports, "2.0.0", null), []);
+  assert.deepEqual(await missingMigrations(world.ports, "9.9.9", null), [], "nobody knows that version");
+  await deployed(world, next);
+  assert.deepEqual(await missingMigrations(world.ports, "2.1.0", null), []);
 });
 
 test("by hand, a schema that hosts still work with is refused before anything is done, and the hosts are named", async (t) => {

@@ -63,11 +63,11 @@ async function refuseWhatIsInUse(ctx: DurableContext, ports: RollbackPorts, call
 }
 
 /** What is recorded with the version; where nothing is, the migrations of the release's own archive. */
-async function targetOf(
-  ports: RollbackPorts,
+export async function targetOf(
+  ports: Pick<DatabasePorts, "schema" | "migrations" | "releases">,
   version: string,
   previous: ReleaseRef | null,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const state: SchemaState = await ports.schema.state(signal);
   // A version may have been packed more than once: the release that was active is meant, else the newest record.

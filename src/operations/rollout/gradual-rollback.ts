@@ -10,10 +10,10 @@ import { namedHosts, unknownHosts } from "./named-hosts.ts";
 import type { BakeVerdict, RolloutPorts } from "./ports.ts";
 import { resolveTarget } from "./resolve-release.ts";
 import type { Target } from "./resolve-release.ts";
-import { rollBackTo } from "./rollback.ts";
+import { refuseNewerSchema, rollBackTo } from "./rollback.ts";
 import { all, one, reading, refusal } from "./steps.ts";
 import { surveyStep, unreadable } from "./survey.ts";
-import type { SurveyedHost } from "./survey.ts";
+import type { Survey, SurveyedHost } from "./survey.ts";
 import { activateStep, drainStep, healthStep, installStep, probeProblem, trafficStep, unhealthy } from "./turn.ts";
 import type { TurnEnv } from "./turn.ts";
 
@@ -40,6 +40,8 @@ export function gradualRollback(ports: RolloutPorts): Operation {
     changes: ["hosts", "traffic"],
     restores: true,
     deadlineMs: 6 * 3_600_000,
+    observe: async ({ args: { version }, previous }) =>
+      version === undefined ? null : refuseNewerSchema(ports, version, previous),
     run: (ctx, call) => run(ctx, ports, call),
     wayBack: {
       kind: "revert",
@@ -80,18 +82,27 @@ async function run(ctx: DurableContext, ports: RolloutPorts, call: OperationCall
       run: () => resolveTarget(wantedVersion(call, found.hosts, named), call, found.hosts, ports.releases),
     }),
   );
-  const hosts = (named ?? known).filter((host) => !isOn(found.hosts, host, target));
+  const wanted = named ?? known;
+  const hosts = wanted.filter((host) => !isOn(found.hosts, host, target));
+  // What an earlier rollback had put back when it stopped comes first: it adds capacity, and nothing else returns it.
+  const halfWay = wanted.filter((host) => !hosts.includes(host) && !isInFullTraffic(found.servers, host));
   await all(ctx, fenceSteps(env, known));
+  for (const [index, group] of groupsOf(halfWay, system.rollout.maxUnavailable).entries()) {
+    const stable = known.filter((host) => !group.includes(host));
+    await moveBack(ctx, env, `return-${index + 1}`, group, stable, target);
+  }
   for (const [index, group] of groupsOf(hosts, system.rollout.maxUnavailable).entries()) {
     const stable = known.filter((host) => !group.includes(host));
     await moveAway(ctx, env, `group-${index + 1}`, group, stable);
     await update(ctx, env, group, target);
     await moveBack(ctx, env, `group-${index + 1}`, group, stable, target);
   }
+  const parts = [
+    ...(hosts.length === 0 ? [] : [`${hosts.join(", ")} went back to ${target.version} and returned to traffic`]),
+    ...(halfWay.length === 0 ? [] : [`${halfWay.join(", ")} served ${target.version} already and returned to traffic`]),
+  ];
   const summary =
-    hosts.length === 0
-      ? `not needed: ${(named ?? known).join(", ")} already serve ${target.version}`
-      : `${hosts.join(", ")} went back to ${target.version} and returned to traffic`;
+    parts.length === 0 ? `not needed: ${wanted.join(", ")} already serve ${target.version}` : parts.join("; ");
   return { summary, data: { version: target.version, releaseId: target.id, hosts: [...hosts] } };
 }
 
@@ -121,6 +132,11 @@ function isOn(hosts: readonly SurveyedHost[], host: string, target: Target): boo
   const answers =
     found?.probe !== undefined && found.probe !== null && probeProblem(found.probe, target.version) === undefined;
   return answers && found?.state?.active?.id === target.id && found.state.pending === null;
+}
+
+function isInFullTraffic(servers: Survey["servers"], host: string): boolean {
+  const server = servers.find(({ name }) => name === host);
+  return server === undefined || (server.admin === "ready" && server.weightPercent === 100);
 }
 
 /** Down the weights one by one, each watched on the hosts that take the load over; then nothing new at all. */

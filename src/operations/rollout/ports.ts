@@ -252,12 +252,19 @@ export interface PublicEndpoint {
   probe(signal?: AbortSignal): Promise<readonly (Probe & { readonly url: string })[]>;
 }
 
+/** What is known of the database that the releases work with. */
+export interface SchemaKnowledge {
+  /** Migrations that a version needs and that are not in force; none where that is not known. */
+  missing(version: string, previous: ReleaseRef | null): Promise<readonly string[]>;
+}
+
 export interface RolloutPorts {
   readonly fleet: Fleet;
   readonly loadBalancer: LoadBalancer;
   readonly releases: ReleaseSource;
   readonly watch: Watch;
   readonly publicEndpoint: PublicEndpoint;
+  readonly schema: SchemaKnowledge;
   /** Paces what is asked again within a step; between steps it is the durable context that waits. */
   readonly clock: Clock;
 }

@@ -41,6 +41,23 @@ function failingWorld(): RolloutWorld {
 }
 
 describe("rollback", () => {
+  for (const name of ["rollback", "gradual-rollback"]) {
+    it(`to a release that needs a newer schema is refused when it is planned (${name})`, async () => {
+      const world = new RolloutWorld();
+      world.missing["2.1.0"] = ["0002_references"];
+      const observe = async (version: string): Promise<unknown> => {
+        const call = { system: world.system, release: null, previous: OLD, stepName: name, actor: "operator" };
+        return world.operations.get(name)?.observe?.({ ...call, args: { _: [], version }, mode: "by-hand" });
+      };
+      await assert.rejects(observe("2.1.0"), {
+        code: "SCHEMA_BEHIND",
+        message: /2\.1\.0 needs 0002_references, which .* `sunny deploy --release 2\.1\.0` migrates first/,
+      });
+      assert.equal(await observe("2.0.0"), null);
+      assert.deepEqual(world.hosts.events, []);
+    });
+  }
+
   it("brings a whole fleet back in halves, so that half of it always serves", async () => {
     const world = updatedWorld(["web-1", "web-2", "web-3", "web-4"]);
     const end = endOf(await run(world, "rollback", { version: "2.0.0" }));
@@ -199,6 +216,18 @@ describe("gradual-rollback", () => {
       "web-2 ready 100",
     ]);
     assert.deepEqual(world.hosts.violations, []);
+  });
+
+  it("returns a host that an earlier one had put back and left at a part of its traffic", async () => {
+    const world = updatedWorld(["web-1"]);
+    Object.assign(world.hosts.host("web-2"), { weightPercent: 10 });
+    const end = endOf(await run(world, "gradual-rollback", { hosts: "web-1,web-2", version: "2.0.0" }));
+    assert.equal(
+      end.report?.summary,
+      "web-1 went back to 2.0.0 and returned to traffic; web-2 served 2.0.0 already and returned to traffic",
+    );
+    assert.deepEqual(world.hosts.picture(), all("2.0.0 ready 100"));
+    assert.deepEqual(world.hosts.events.slice(0, 3), ["web-2 ready 10", "web-2 ready 50", "web-2 ready 100"]);
   });
 
   it("stops when the hosts that take the load over get sick", async () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { DurableContext } from "../../engine/context.ts";
+import { TerminalError, type DurableContext } from "../../engine/context.ts";
 import { defineOperation } from "../../operation.ts";
-import type { Finding, Operation, OperationCall, OperationReport } from "../../operation.ts";
+import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } from "../../operation.ts";
 import { armsStep } from "./bake.ts";
 import { isServing, minServingInRollback, nextToBringBack } from "./capacity.ts";
 import { fenceSteps } from "./guards.ts";
@@ -32,9 +32,29 @@ export function rollback(ports: RolloutPorts): Operation {
     changes: ["hosts", "traffic"],
     restores: true,
     deadlineMs: 3 * 3_600_000,
+    observe: ({ args: { version }, previous }) => refuseNewerSchema(ports, version, previous),
     run: (ctx, call) => rollBackTo(ctx, ports, call, call.args.version),
     wayBack: { kind: "none", why: "it is the way back itself; from wherever it stops, it can be run again" },
   });
+}
+
+/**
+ * A rollback takes migrations back and never makes them: on a release that needs more than there is no host would become
+ * healthy. Asked when the plan is made, before anything is touched.
+ *
+ * @throws TerminalError SCHEMA_BEHIND
+ */
+export async function refuseNewerSchema(
+  { schema }: Pick<RolloutPorts, "schema">,
+  version: string,
+  previous: ReleaseRef | null,
+): Promise<null> {
+  const missing = await schema.missing(version, previous);
+  if (missing.length === 0) return null;
+  throw new TerminalError(
+    "SCHEMA_BEHIND",
+    `${version} needs ${missing.join(", ")}, which the database does not have, and a rollback only takes migrations back. \`sunny deploy --release ${version}\` migrates first`,
+  );
 }
 
 type Call = Pick<OperationCall<unknown>, "system" | "previous" | "stepName">;

@@ -30,6 +30,8 @@ export class RolloutWorld {
   /** Answers of the watcher, one after the other; the last one stays. */
   verdicts: BakeVerdict[] = [{ state: "healthy", reasons: ["error rate 0.1 %, limit 1 %"] }];
   publicVersion: string | null = null;
+  /** Migrations that are not in force, by the version that needs them. */
+  readonly missing: Record<string, readonly string[]> = {};
   readonly operations: Map<string, Operation>;
 
   constructor(
@@ -69,6 +71,7 @@ export class RolloutWorld {
         setArms: async (arms) => void this.arms.push(arms),
         verdict: async () => (this.verdicts.length > 1 ? this.verdicts.shift() : this.verdicts[0]) as BakeVerdict,
       },
+      schema: { missing: async (version) => this.missing[version] ?? [] },
       publicEndpoint: {
         probe: async () =>
           this.publicVersion === null
