@@ -16,15 +16,13 @@ test("SIGTERM finishes what is in flight for keep-alive clients, closes idle con
 
   const slow = get(agent, `${url}/reports/slow?seconds=0.4`);
   await inFlight(url);
-  const began = performance.now();
   child.kill("SIGTERM");
   await logged("stopping");
+  assert.equal(await Promise.race([idle.then(() => "idle"), slow.then(() => "slow")]), "idle");
   const answer = await slow;
   assert.equal(answer.status, 200);
   assert.equal(answer.connection, "close");
-  await idle;
   assert.equal(await exitOf(child), 0);
-  assert.ok(performance.now() - began < 3_000, "an idle connection must not hold up the stop");
   assert.equal((await logged("stopped"))["signal"], "SIGTERM");
 });
 
