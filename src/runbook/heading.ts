@@ -17,9 +17,7 @@ const BARE: ReadonlyMap<string, SectionKind> = new Map(
 );
 
 /** The same with synonyms replaced; what two kinds claim belongs to the one that has it as a phrase, or to neither. */
-const CANONICAL: ReadonlyMap<string, SectionKind> = onlyOnce(
-  [...PHRASES].map(([phrase, kind]) => [meaningOf(phrase.split(" "), new Set()).join(" "), kind] as const),
-);
+let byCanonical: ReadonlyMap<string, SectionKind> | undefined;
 
 const MEANINGFUL: ReadonlySet<string> = new Set([...PHRASES.keys()].flatMap((phrase) => phrase.split(" ")));
 
@@ -80,7 +78,11 @@ function byMeaning(words: readonly string[], subject: ReadonlySet<string>): Sect
   const meaning = meaningOf(words, subject);
   const around = aroundDeployment(meaning);
   if (around !== undefined) return around === "before" ? "checklist" : "post-deployment";
-  return CANONICAL.get(meaning.join(" "));
+  // Made for the first heading that is not known by its own words, which most runbooks do not have.
+  byCanonical ??= onlyOnce(
+    [...PHRASES].map(([phrase, kind]) => [meaningOf(phrase.split(" "), new Set()).join(" "), kind] as const),
+  );
+  return byCanonical.get(meaning.join(" "));
 }
 
 /** Groups of words are looked for before fillers are left out, since "step by step" holds some. */
