@@ -10,6 +10,20 @@ const LOG_LINES = 200;
 export function readScript(host: ActivationHost): string {
   return String.raw`${readingPrelude(host)}
 ${host.service}
+# What nobody may look into is not empty: up to what there is, since below a closed directory nothing seems to be.
+look() {
+  at=$1
+  while [ ! -e "$at" ]; do
+    up=${"$"}{at%/[!/]*}
+    [ -n "$up" ] && [ "$up" != "$at" ] || break
+    at=$up
+  done
+  [ ! -d "$at" ] || { [ -x "$at" ] && { [ "$at" != "$1" ] || [ -r "$at" ]; }; } ||
+    fail HOST_NOT_READABLE "$at cannot be read by $(id -un)"
+}
+look "$root"
+look "$S"
+look "$root/releases"
 active
 echo "active $ACTIVE"
 # Oldest first, by when they were installed.

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -92,4 +101,41 @@ describe("host scripts", () => {
     }
     assert.equal(fromField(field(null)), null);
   });
+});
+
+describe("a host whose directory the user may not look into", () => {
+  /** Root looks into everything. */
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+
+  /** What the script says of `root` within a new directory, when `closed` of it is closed. */
+  function readWith(closed: string | null): { readonly status: number | null; readonly stdout: string } {
+    const directory = mkdtempSync(join(tmpdir(), "sunny-closed-"));
+    chmodSync(directory, 0o755);
+    try {
+      const root = join(directory, "srv", "payments");
+      mkdirSync(join(root, "releases", "2.0.0-0123456789ab"), { recursive: true });
+      mkdirSync(join(root, ".sunny"));
+      symlinkSync("releases/2.0.0-0123456789ab", join(root, "current"));
+      if (closed !== null) chmodSync(join(directory, closed), 0o000);
+      const input = readScript({ root, service: serviceFunctions({ kind: "supervised", stopTimeoutMs: 1 }, STARTER) });
+      const ended = spawnSync("sh", { input, encoding: "utf8", ...user });
+      if (closed !== null) chmodSync(join(directory, closed), 0o755);
+      return ended;
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+
+  it("is read when nothing is closed", () => {
+    assert.match(readWith(null).stdout, /^active 2\.0\.0-0123456789ab$/m);
+  });
+
+  for (const closed of ["srv", "srv/payments", "srv/payments/releases", "srv/payments/.sunny"]) {
+    it(`is not taken for one that runs nothing: ${closed}`, () => {
+      const { status, stdout } = readWith(closed);
+      assert.equal(status, 1);
+      assert.match(stdout, new RegExp(`^!HOST_NOT_READABLE .*/${closed} cannot be read by \\S+$`, "m"));
+      assert.doesNotMatch(stdout, /^active/m);
+    });
+  }
 });

@@ -147,6 +147,20 @@ service_start() {
 service_log() {
   [ ! -r "$root/shared/log/service.log" ] || tail -n "$1" "$root/shared/log/service.log"
 }
+# What nobody may look into is not empty: up to what there is, since below a closed directory nothing seems to be.
+look() {
+  at=$1
+  while [ ! -e "$at" ]; do
+    up=${at%/[!/]*}
+    [ -n "$up" ] && [ "$up" != "$at" ] || break
+    at=$up
+  done
+  [ ! -d "$at" ] || { [ -x "$at" ] && { [ "$at" != "$1" ] || [ -r "$at" ]; }; } ||
+    fail HOST_NOT_READABLE "$at cannot be read by $(id -un)"
+}
+look "$root"
+look "$S"
+look "$root/releases"
 active
 echo "active $ACTIVE"
 # Oldest first, by when they were installed.
