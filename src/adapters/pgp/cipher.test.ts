@@ -41,6 +41,18 @@ test("an altered byte is found at the end of the stream, at the latest", async (
   await assert.rejects(async () => collect(await cipher.decrypt(chunks(encrypted))), /[Mm]odification|[Ee]rror/);
 });
 
+test("a private key that others may read is not used, and the remedy is said", async (t) => {
+  const keys = await pgpKeys(scratch(t), "dba");
+  const cipher = pgpCipher({ recipientFiles: [keys.publicFile], keyFile: keys.privateFile });
+  for (const mode of [0o644, 0o640, 0o604]) {
+    chmodSync(keys.privateFile, mode);
+    await assert.rejects(async () => cipher.decrypt(chunks(new Uint8Array(1))), {
+      code: "KEY_INVALID",
+      message: new RegExp(`${keys.privateFile}: others may read it \\(mode 0${mode.toString(8)}\\).*chmod 600`),
+    });
+  }
+});
+
 test("a private key behind a passphrase, or one that is none, is refused by file", async (t) => {
   const root = scratch(t);
   const keys = await pgpKeys(root, "locked", "a passphrase");

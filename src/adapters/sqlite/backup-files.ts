@@ -3,6 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { TerminalError } from "../../engine/context.ts";
 import { messageOf } from "../../errors.ts";
+import { canonicalJson, sha256 } from "../../json.ts";
 import type { BackupManifest } from "../../operations/database/ports.ts";
 import { syncDirectory } from "./backup-archive.ts";
 
@@ -24,12 +25,15 @@ const manifestSchema = z.strictObject({
   schemaVersion: z.string().nullable(),
   tables: z.record(z.string(), z.strictObject({ rows: z.int().min(0), digest: z.string() })),
   proof: z.enum(["restored", "archive"]).nullable(),
+  /** SHA-256 of all of the above: what is compared with a restored copy must be what was written. */
+  seal: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
 /** Puts a manifest in place, whole or not at all. */
 export async function writeManifest(directory: string, manifest: BackupManifest): Promise<void> {
   const file = path.join(directory, manifest.id + SUFFIX);
-  await writeFile(`${file}.tmp`, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true });
+  const text = JSON.stringify({ ...manifest, seal: sealOf(manifest) }, null, 2);
+  await writeFile(`${file}.tmp`, `${text}\n`, { mode: 0o600, flush: true });
   await rename(`${file}.tmp`, file);
   await syncDirectory(directory);
 }
@@ -44,12 +48,24 @@ export async function readManifests(directory: string): Promise<BackupManifest[]
 }
 
 async function readManifest(file: string): Promise<BackupManifest> {
+  let read: z.output<typeof manifestSchema>;
   try {
-    return manifestSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    read = manifestSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error).replaceAll(/\s*\n\s*/g, " ") : messageOf(error);
     throw new TerminalError("BACKUP_DAMAGED", `The manifest ${file} is damaged: ${why}`);
   }
+  const { seal, ...manifest } = read;
+  if (seal === sealOf(manifest)) return manifest;
+  const remedy = "set it aside with its archive, and make a new backup";
+  throw new TerminalError(
+    "BACKUP_DAMAGED",
+    `The manifest ${file} is not as it was written: its figures were altered; ${remedy}`,
+  );
+}
+
+function sealOf(manifest: BackupManifest): string {
+  return sha256(canonicalJson(manifest));
 }
 
 /** A directory of its own for one attempt, where data may be in clear; 0700. */

@@ -17,6 +17,7 @@ import { test, type TestContext } from "node:test";
 import { failureOf, named, runOperation, scratch } from "../../operations/checks/testing/fixtures.ts";
 import { pgpKeys } from "../pgp/testing.ts";
 import { pgpCipher } from "../pgp/cipher.ts";
+import { readManifests, writeManifest } from "./backup-files.ts";
 import { isDiskFull } from "./connection.ts";
 import { DatabaseWorld } from "./testing.ts";
 
@@ -114,13 +115,24 @@ test("a missing archive and a damaged manifest are named", async (t) => {
 
 test("content that differs from what was backed up is named by table", async (t) => {
   const world = filled(t);
+  await backup(world);
+  const { backupDir } = world.system.database;
+  const [made] = await readManifests(backupDir);
+  assert.equal(made?.tables["payments"]?.rows, 5000);
+  const payments = { ...made.tables["payments"], rows: 5001 };
+  await writeManifest(backupDir, { ...made, tables: { ...made.tables, payments } });
+  assert.match((await verify(world)).message, /table payments has 5000 rows in the restored copy, 5001 were backed up/);
+});
+
+test("a manifest whose figures somebody has altered is refused, also by what only looks at the newest backup", async (t) => {
+  const world = filled(t);
   const { id } = await backup(world);
   const manifest = path.join(world.system.database.backupDir, `${id}.manifest.json`);
-  const data = JSON.parse(readFileSync(manifest, "utf8")) as { tables: Record<string, { rows: number }> };
-  assert.equal(data.tables["payments"]?.rows, 5000);
-  data.tables["payments"].rows = 5001;
-  writeFileSync(manifest, JSON.stringify(data));
-  assert.match((await verify(world)).message, /table payments has 5000 rows in the restored copy, 5001 were backed up/);
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace('"rows": 5000', '"rows": 5001'));
+  const failure = await verify(world);
+  assert.equal(failure.code, "BACKUP_DAMAGED");
+  assert.match(failure.message, /manifest\.json is not as it was written: its figures were altered; set it aside/);
+  await assert.rejects(world.ports.backups.list(), { code: "BACKUP_DAMAGED" });
 });
 
 test("a key that does not open the backup is named with its fingerprint", async (t) => {
