@@ -4,15 +4,15 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import process from "node:process";
 import { generateKey } from "../../src/audit/note.ts";
 import { installServiceCommand } from "../../test/support/service-command.ts";
 import { makeKey, startSshd } from "../../test/support/sshd.ts";
 import type { Sshd } from "../../test/support/sshd.ts";
+import { undoAtEnd } from "../endings.ts";
 import { oneServer } from "./one-server.ts";
+import { withFreePort } from "./ports.ts";
 import { makeReleases, treeOf } from "./releases.ts";
 import type { BenchRelease } from "./releases.ts";
 
@@ -58,43 +58,66 @@ export interface FleetSize {
   readonly oneServer?: boolean;
 }
 
+/** Starts the servers. What it began is undone when it fails, when it is closed, and when a signal ends the benchmark. */
 export async function benchFleet(size: FleetSize, dir: string): Promise<BenchFleet> {
-  const count = size.hosts;
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const undo: (() => Promise<void> | void)[] = [() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 })];
+  const close = undoAtEnd(async () => {
+    for (const one of undo.toReversed()) await one();
+  });
+  try {
+    return await startFleet(size, dir, undo, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startFleet(
+  size: FleetSize,
+  dir: string,
+  undo: (() => Promise<void> | void)[],
+  close: () => Promise<void>,
+): Promise<BenchFleet> {
+  const count = size.hosts;
   const key = makeKey(path.join(dir, "key"));
-  const sshds: Sshd[] = [];
+  const starts: Promise<Sshd>[] = [];
   const hosts: BenchHost[] = [];
-  // What whoever runs the benchmark has in the start-up files of a shell is no part of a host.
-  const home = path.join(dir, "home");
-  mkdirSync(home);
-  // pyinfra and ansible copy files with it.
-  const kex = process.env["SUNNY_BENCH_KEX"];
-  const config = [
-    "Subsystem sftp internal-sftp",
-    `SetEnv HOME=${home}`,
-    ...(kex === undefined ? [] : [`KexAlgorithms ${kex}`]),
-  ];
+  undo.push(() => stopAll(starts));
   for (let at = 0; at < count; at += ADDRESSES) {
     const addresses = Array.from({ length: Math.min(ADDRESSES, count - at) }, (_, i) => addressOf(at + i));
-    const port = await freePort();
-    const sshd = await startSshd({
+    const options = {
       dir: path.join(dir, `sshd-${at}`),
-      port,
       addresses,
       authorizedKeys: [key.public],
-      config,
-    });
-    sshds.push(sshd);
+      config: configIn(dir),
+    };
+    const start = withFreePort(addresses, (port) => startSshd({ ...options, port }));
+    starts.push(start);
+    const { port } = await start;
     hosts.push(...addresses.map((address, i) => ({ name: `host-${at + i + 1}`, address, port })));
   }
+  const sshds = await Promise.all(starts);
   const knownHosts = path.join(dir, "known_hosts");
   writeFileSync(knownHosts, sshds.map((sshd) => sshd.knownHosts()).join(""));
   const keys = generateKey("bench");
   const releases = await makeReleases(dir, keys.signer, size.files);
-  const servicePort = await freePort();
   const rootOf = (tool: string, host: BenchHost): string => path.join(dir, "hosts", tool, host.name);
-  const server = size.oneServer === true ? oneServer() : null;
+  const addresses = hosts.map((host) => host.address);
+  const [servicePort, server] = await withFreePort(addresses, async (port) => {
+    return [port, size.oneServer === true ? await oneServer(addresses, port) : null] as const;
+  });
+  undo.push(() => server?.close());
+  const clear = (tool: string): void => {
+    for (const host of hosts) {
+      killByFile(path.join(rootOf(tool, host), ".sunny", "deadman.pid"));
+      killByFile(path.join(rootOf(tool, host), "shared", "service.pid"));
+    }
+    rmSync(path.join(dir, "hosts", tool), { recursive: true, force: true });
+  };
+  const prepared = new Set<string>();
+  undo.push(() => prepared.forEach(clear));
   return {
     dir,
     user: sshds[0]?.user ?? "root",
@@ -106,11 +129,12 @@ export async function benchFleet(size: FleetSize, dir: string): Promise<BenchFle
     releases,
     rootOf,
     prepare(tool) {
+      prepared.add(tool);
       for (const host of hosts) {
         const root = rootOf(tool, host);
         rmSync(root, { recursive: true, force: true });
         if (server === null) installServiceCommand(root, "perl server.pl");
-        else server.serve(root, host.address, servicePort);
+        else server.serve(root, host.address);
         writeFileSync(path.join(root, "shared", "service.env"), `ADDRESS=${host.address}\nPORT=${servicePort}\n`);
       }
     },
@@ -133,31 +157,32 @@ export async function benchFleet(size: FleetSize, dir: string): Promise<BenchFle
       });
       return (await Promise.all(found)).flat();
     },
-    clear(tool) {
-      for (const host of hosts) {
-        killByFile(path.join(rootOf(tool, host), ".sunny", "deadman.pid"));
-        killByFile(path.join(rootOf(tool, host), "shared", "service.pid"));
-      }
-      rmSync(path.join(dir, "hosts", tool), { recursive: true, force: true });
-    },
-    async close() {
-      server?.close();
-      for (const sshd of sshds) await sshd.stop();
-      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-    },
+    clear,
+    close,
   };
+}
+
+/** What the servers have beside what every test's server has. */
+function configIn(dir: string): string[] {
+  // What whoever runs the benchmark has in the start-up files of a shell is no part of a host.
+  const home = path.join(dir, "home");
+  mkdirSync(home, { recursive: true });
+  const kex = process.env["SUNNY_BENCH_KEX"];
+  return [
+    // pyinfra and ansible copy files with it.
+    "Subsystem sftp internal-sftp",
+    `SetEnv HOME=${home}`,
+    ...(kex === undefined ? [] : [`KexAlgorithms ${kex}`]),
+  ];
+}
+
+/** Stops also what is only starting. */
+async function stopAll(starts: readonly Promise<Sshd>[]): Promise<void> {
+  await Promise.allSettled(starts.map((start) => start.then((sshd) => sshd.stop())));
 }
 
 function addressOf(at: number): string {
   return `127.0.${10 + Math.floor(at / NETWORK)}.${(at % NETWORK) + 1}`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Ends the group of a process that a host of the benchmark recorded. */

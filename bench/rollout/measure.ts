@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { openSync, closeSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { undoAtEnd } from "../endings.ts";
 
 export interface Measured {
   readonly seconds: number;
@@ -57,6 +58,8 @@ export async function measure(
     peakSsh = Math.max(peakSsh, found.filter((one) => one.name === "ssh").length);
     for (const { pid, orphan, cpu } of found) seen.set(pid, { orphan, cpu });
   };
+  let runs = true;
+  const undo = undoAtEnd(() => (runs ? endAll(mark, 0) : undefined));
   const timer = setInterval(look, LOOK_MS);
   let stopped = false;
   const limit = setTimeout(() => {
@@ -67,6 +70,8 @@ export async function measure(
   const seconds = (performance.now() - started) / 1000;
   clearTimeout(limit);
   clearInterval(timer);
+  runs = false;
+  await undo();
   look();
   closeSync(out);
   const stdout = readFileSync(log, "utf8");
@@ -75,7 +80,7 @@ export async function measure(
   return { seconds, cpuSeconds: timesOf(path.join(cwd, "times")) + background, peakPssBytes, peakSsh, stopped, stdout };
 }
 
-/** Ends what a program started, the shell around it last and by itself. */
+/** Ends what a program started, but not the shell around it, which ends by itself. */
 function endAll(mark: string, shell: number): void {
   for (const { pid } of marked(mark)) {
     try {

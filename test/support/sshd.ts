@@ -1,7 +1,7 @@
 /** Real OpenSSH servers for tests: each with its own directory and host key, on addresses of the loopback network. */
 import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import path from "node:path";
@@ -56,10 +56,16 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
   const config = path.join(dir, "sshd_config");
   const log = path.join(dir, "log");
   appendFileSync(log, "");
+  const before = statSync(log).size;
   writeFileSync(config, configOf(options, addresses, { hostKey, keys, pid: path.join(dir, "pid") }));
   chmodSync(hostKey, 0o600);
   const child = spawn(needProgram("sshd"), ["-D", "-f", config, "-E", log], { stdio: "ignore" });
-  await listening(child, addresses[0] ?? "127.0.0.1", port, () => readFileSync(log, "utf8"));
+  try {
+    await listening(child, addresses, port, () => readFileSync(log).subarray(before).toString("utf8"));
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
   const publicKey = readFileSync(`${hostKey}.pub`, "utf8").trim().split(" ").slice(0, 2).join(" ");
   const cut = (): void => {
     for (const pid of childrenOf(child.pid ?? 0)) kill(pid, "SIGKILL");
@@ -133,13 +139,22 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-async function listening(child: ChildProcess, address: string, port: number, log: () => string): Promise<void> {
+/** Waits until it listens on every address; on one that somebody else has it never will. */
+async function listening(
+  child: ChildProcess,
+  addresses: readonly string[],
+  port: number,
+  log: () => string,
+): Promise<void> {
+  const heard = (): number => log().match(/^Server listening on /gm)?.length ?? 0;
   for (let tries = 0; tries < 200; tries++) {
-    if (child.exitCode !== null) throw new Error(`sshd did not start: ${log()}`);
-    if (await answers(address, port)) return;
+    if (child.exitCode !== null || /^Bind to port .* failed/m.test(log())) {
+      throw new Error(`sshd did not start: ${log()}`);
+    }
+    if (heard() >= addresses.length && (await answers(addresses[0] ?? "", port))) return;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error(`sshd does not listen on ${address}:${port}: ${log()}`);
+  throw new Error(`sshd does not listen on ${addresses.join(", ")}, port ${port}: ${log()}`);
 }
 
 function answers(address: string, port: number): Promise<boolean> {
