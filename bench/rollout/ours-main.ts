@@ -43,7 +43,7 @@ const transport = sshTransport({
     return host.connection;
   },
 });
-const deliveries = releaseDeliveries({ find: (id) => store.find(id), directory: order.deliveriesDir });
+const deliveries = releaseDeliveries({ store, directory: order.deliveriesDir });
 const fleet = hostFleet({
   system,
   transport: () => transport,

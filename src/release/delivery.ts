@@ -8,8 +8,10 @@ import { walkArchive } from "./archive.ts";
 import { releaseDelta, treeDigest } from "./delta.ts";
 import type { ReleaseDelta } from "./delta.ts";
 import { releaseRef } from "./manifest.ts";
-import type { ReleaseManifest } from "./manifest.ts";
+import type { ReleaseFile, ReleaseManifest } from "./manifest.ts";
 import { END_BYTES, headerBlocks, paddingOf } from "./tar-stream.ts";
+import type { ReleaseStore } from "./store.ts";
+import { checkDigest } from "./verify.ts";
 import type { VerifiedRelease } from "./verify.ts";
 
 /** What is sent to a host so that it has a release: a compressed tar in a file. */
@@ -23,6 +25,14 @@ export interface Delivery {
   readonly unpackedBytes: number;
   /** The release on the host that this completes; null when everything is in the file. */
   readonly base: DeliveryBase | null;
+  /** The same for a script that writes it itself; null when it is too much for that, and when there is no base. */
+  readonly files: readonly DeliveredFile[] | null;
+}
+
+/** A file with its content, or a symbolic link. */
+export interface DeliveredFile {
+  readonly file: ReleaseFile;
+  readonly content: Buffer;
 }
 
 /** The release that a delivery completes, and the `treeDigest` of what comes out. */
@@ -49,14 +59,16 @@ export interface Deliveries {
 }
 
 export interface DeliveriesOptions {
-  /** A verified release of the store. @throws RELEASE_NOT_FOUND, and what else is wrong with it */
-  readonly find: (releaseId: string) => Promise<VerifiedRelease>;
+  /** Releases, by signature and manifest; of an archive nothing is sent that was not verified. */
+  readonly store: Pick<ReleaseStore, "find" | "open">;
   /** Under it the files are made, in a directory of their own. */
   readonly directory: string;
 }
 
 /** From this part of the whole on, sending what differs is not worth the host's work. */
 const WORTH_IT = 0.7;
+/** What a script may write itself: unpacking would cost a host more than so much more text costs the way there. */
+const [SMALL_BYTES, SMALL_FILES] = [4_096, 16];
 /** Close to gzip's best, several times faster to make and to unpack. */
 const ZSTD_LEVEL = 9;
 
@@ -84,8 +96,8 @@ export function releaseDeliveries(options: DeliveriesOptions): Deliveries {
   };
   const release = (id: string): Promise<VerifiedRelease> => {
     const known = manifests.get(id);
-    if (known !== undefined) return known.then((found) => found ?? options.find(id));
-    const found = options.find(id);
+    if (known !== undefined) return known.then((found) => found ?? options.store.open(id));
+    const found = options.store.open(id);
     manifests.set(
       id,
       found.catch(() => null),
@@ -103,8 +115,8 @@ export function releaseDeliveries(options: DeliveriesOptions): Deliveries {
     }
   };
   const whole = async (id: string, target: DeliveryTarget): Promise<Delivery> => {
-    const found = await release(id);
-    return target.zstd ? oncePer(`${id} zstd`, async () => recompress(found, await place())) : asPacked(found);
+    if (target.zstd) return oncePer(`${id} zstd`, async () => recompress(await release(id), await place()));
+    return oncePer(`${id} gzip`, async () => asPacked(await options.store.find(id)));
   };
   return {
     prepareWhole: whole,
@@ -139,6 +151,7 @@ function asPacked(release: VerifiedRelease): Delivery {
     encoding: "gzip",
     unpackedBytes: sizeOf(release.manifest),
     base: null,
+    files: null,
   };
 }
 
@@ -146,7 +159,7 @@ async function recompress(release: VerifiedRelease, directory: string): Promise<
   const { id } = releaseRef(release.manifest);
   const all = new Set(release.manifest.files.map((file) => file.path));
   const written = await writeArchive(release, all, "zstd", path.join(directory, `${id}.tar.zst`));
-  return { ...written, encoding: "zstd", unpackedBytes: sizeOf(release.manifest), base: null };
+  return { ...written, encoding: "zstd", unpackedBytes: sizeOf(release.manifest), base: null, files: null };
 }
 
 async function packDelta(
@@ -158,26 +171,31 @@ async function packDelta(
   const { id } = releaseRef(release.manifest);
   const wanted = new Set(base.delta.send.map((file) => file.path));
   const target = path.join(directory, `${id}-from-${base.id}.tar.${encoding === "zstd" ? "zst" : "gz"}`);
-  const written = await writeArchive(release, wanted, encoding, target);
+  const files: DeliveredFile[] | null =
+    base.delta.bytes <= SMALL_BYTES && base.delta.send.length <= SMALL_FILES ? [] : null;
+  const written = await writeArchive(release, wanted, encoding, target, files);
   return {
     ...written,
     encoding,
     unpackedBytes: base.delta.bytes,
     base: { ...base.delta, id: base.id, treeSha256: treeDigest(release.manifest) },
+    files,
   };
 }
 
-/** Writes a tar of some files of a release, each verified again on its way out of the archive. */
+/** Writes a tar of some files of a release, and adds them to `kept`; all of the archive is verified on the way. */
 async function writeArchive(
   release: VerifiedRelease,
   wanted: ReadonlySet<string>,
   encoding: Delivery["encoding"],
   target: string,
+  kept: DeliveredFile[] | null = null,
 ): Promise<Pick<Delivery, "path" | "bytes" | "sha256">> {
   const compress =
     encoding === "gzip"
       ? createGzip({ level: 9 })
       : createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  await checkDigest(release);
   const written = writeDigested(compress, target);
   const write = async (bytes: Buffer): Promise<void> => {
     if (!compress.write(bytes)) await Promise.race([once(compress, "drain"), written]);
@@ -186,8 +204,15 @@ async function writeArchive(
     await walkArchive(release.archive, release.manifest, async (file, content) => {
       const take = wanted.has(file.path);
       if (take) await write(await headerBlocks(file));
-      for await (const chunk of content) if (take) await write(chunk);
-      if (take) await write(Buffer.alloc(paddingOf(file.size)));
+      const chunks: Buffer[] = [];
+      for await (const chunk of content) {
+        if (!take) continue;
+        await write(chunk);
+        if (kept !== null) chunks.push(chunk);
+      }
+      if (!take) return;
+      await write(Buffer.alloc(paddingOf(file.size)));
+      kept?.push({ file, content: Buffer.concat(chunks) });
     });
     compress.end(Buffer.alloc(END_BYTES));
   } catch (error) {

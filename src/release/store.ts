@@ -27,6 +27,11 @@ export interface ReleaseStore {
   add(archive: string, manifest: string): Promise<VerifiedRelease>;
   /** The release of a version, or of an id (`2.1.0-3f2a…`), verified to its last byte. @throws RELEASE_NOT_FOUND, as `verifyRelease` */
   find(versionOrId: string): Promise<VerifiedRelease>;
+  /**
+   * The same by signature, manifest and size: for whoever reads nothing of the archive, or verifies what it reads.
+   * @throws RELEASE_NOT_FOUND, as `openRelease`
+   */
+  open(versionOrId: string): Promise<VerifiedRelease>;
   /** All of them, oldest version first, by signature and manifest; archives are verified when they are used. */
   list(): Promise<StoredRelease[]>;
 }
@@ -56,9 +61,20 @@ export function openReleaseStore(options: ReleaseStoreOptions): ReleaseStore {
     return found;
   };
   const list = async (): Promise<StoredRelease[]> => open(await versions());
+  const openOne = async (versionOrId: string): Promise<VerifiedRelease> => {
+    requireVersion(versionOrId);
+    // An id begins with its version, so that the others need not be opened.
+    const near = (await versions()).filter((one) => versionOrId === one || versionOrId.startsWith(`${one}-`));
+    const stored = await open(near);
+    const wanted = stored.find(({ version }) => version === versionOrId) ?? stored.find(hasId(versionOrId));
+    if (wanted === undefined) throw notFound(versionOrId, options, await list());
+    if (wanted.problem !== undefined) throw wanted.problem;
+    return wanted.release;
+  };
 
   return {
     list,
+    open: openOne,
     async add(archive, manifest) {
       const release = await verifyRelease({ archive, manifest, ...rest });
       if (release.manifest.name !== name) throw wrongName(release, name);
@@ -71,14 +87,8 @@ export function openReleaseStore(options: ReleaseStoreOptions): ReleaseStore {
       return verifyRelease({ ...target, ...rest });
     },
     async find(versionOrId) {
-      requireVersion(versionOrId);
-      // An id begins with its version, so that the others need not be opened.
-      const near = (await versions()).filter((one) => versionOrId === one || versionOrId.startsWith(`${one}-`));
-      const stored = await open(near);
-      const wanted = stored.find(({ version }) => version === versionOrId) ?? stored.find(hasId(versionOrId));
-      if (wanted === undefined) throw notFound(versionOrId, options, await list());
-      if (wanted.problem !== undefined) throw wanted.problem;
-      return verifyRelease({ ...filesOf(wanted.version), ...rest });
+      const { version } = (await openOne(versionOrId)).manifest;
+      return verifyRelease({ ...filesOf(version), ...rest });
     },
   };
 }

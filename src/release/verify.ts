@@ -43,11 +43,16 @@ const MAX_FILES = 200_000;
  */
 export async function verifyRelease(options: VerifyOptions): Promise<VerifiedRelease> {
   const release = await openRelease(options);
-  if ((await digestOfFile(release.archive)) !== release.manifest.archive.sha256) throw altered(release.archive);
+  await checkDigest(release);
   await walkArchive(release.archive, release.manifest, async (_file, content) => {
     for await (const _ of content);
   });
   return release;
+}
+
+/** Verifies that the archive is the one that was signed, before anything unpacks it. @throws RELEASE_ARCHIVE_ALTERED */
+export async function checkDigest({ archive, manifest }: VerifiedRelease): Promise<void> {
+  if ((await digestOfFile(archive)) !== manifest.archive.sha256) throw altered(archive);
 }
 
 /**

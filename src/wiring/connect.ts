@@ -59,7 +59,7 @@ export function connect(system: System, options: ConnectOptions): Connected {
     async () => {
       const { releaseDeliveries } = await import("../release/delivery.ts");
       const directory = path.join(system.stateDir, "deliveries");
-      return (made = releaseDeliveries({ find: (id) => releases.store.find(id), directory }));
+      return (made = releaseDeliveries({ store: releases.store, directory }));
     },
     { prepare: true, prepareWhole: true, close: true },
   );

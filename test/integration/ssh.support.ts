@@ -99,7 +99,7 @@ export async function sshWorld(names: readonly string[], config: readonly string
     return made;
   };
   const transport = transportOf({});
-  const deliveries = releaseDeliveries({ find: (id) => store.find(id), directory: path.join(dir, "deliveries") });
+  const deliveries = releaseDeliveries({ store, directory: path.join(dir, "deliveries") });
   const released: StoredRelease[] = [];
   const fleetOf: SshWorld["fleetOf"] = (options) =>
     hostFleet({
