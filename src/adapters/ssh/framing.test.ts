@@ -8,7 +8,7 @@ import path from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { readSentinel } from "../../operations/rollout/transport.ts";
-import { READY, REMOTE_COMMAND, frame } from "./framing.ts";
+import { READY, REMOTE_COMMAND, SEND, frame } from "./framing.ts";
 
 const marker = "@sunny-end-test";
 
@@ -65,24 +65,31 @@ test("a payload behind the script reaches descriptor 3 and ends there; what is l
   for (const [at, script] of orders.entries()) {
     // The last one has no payload: it starts where the one before it ended.
     const behind = script === "echo after" ? null : payload;
-    const sent = [frame(script, `@m${at}`, behind?.length ?? null), ...(behind === null ? [] : [behind])];
-    child.stdin!.write(Buffer.concat(sent));
+    child.stdin!.write(frame(script, `@m${at}`, behind?.length ?? null));
+    if (behind !== null) {
+      await said(`${SEND} @m${at}\n`);
+      child.stdin!.write(behind);
+    }
     await said(`${READY} @m${at}\n`);
   }
   child.stdin!.end();
   const text = await output();
   assert.ok(text.includes(`${digest}  -\n\n@m0 0\n${READY} @m0\n`), text);
-  assert.ok(
-    text.endsWith(`refused\n\n@m1 1\n${READY} @m1\n\n@m2 0\n${READY} @m2\nafter\n\n@m3 0\n${READY} @m3\n`),
-    text,
-  );
+  const ends = [
+    `${SEND} @m1\nrefused\n\n@m1 1\n${READY} @m1\n`,
+    `${SEND} @m2\n\n@m2 0\n${READY} @m2\n`,
+    `after\n\n@m3 0\n${READY} @m3\n`,
+  ];
+  assert.ok(text.endsWith(ends.join("")), text);
 });
 
 test("a payload of any length ends at its last byte", async () => {
   const { child, output, said } = remote();
   const lengths = [0, 1, 65_535, 65_536, 65_537, 200_000];
   for (const [at, length] of lengths.entries()) {
-    child.stdin!.write(Buffer.concat([frame("wc -c <&3", `@m${at}`, length), Buffer.alloc(length, "7 @x\n")]));
+    child.stdin!.write(frame("wc -c <&3", `@m${at}`, length));
+    await said(`${SEND} @m${at}\n`);
+    child.stdin!.write(Buffer.alloc(length, "7 @x\n"));
     await said(`${READY} @m${at}\n`);
   }
   child.stdin!.end();
@@ -92,23 +99,29 @@ test("a payload of any length ends at its last byte", async () => {
   );
 });
 
-test("without a dd that fills its blocks the payload arrives as well, and is the session's last", async () => {
+test("without a dd that fills its blocks the payload arrives as well", async () => {
   const programs = mkdtempSync(path.join(tmpdir(), "sunny-dd-"));
   const real = spawnSync("sh", ["-c", "command -v dd"], { encoding: "utf8" }).stdout.trim();
   const plain = `#!/bin/sh\ncase $* in *fullblock*) exit 1 ;; esac\nexec '${real}' "$@"\n`;
   writeFileSync(path.join(programs, "dd"), plain, { mode: 0o755 });
-  const { child, output } = remote(programs);
+  const { child, output, said } = remote(programs);
   const payload = Buffer.alloc(100_000, "x");
-  child.stdin!.write(Buffer.concat([frame("wc -c <&3", marker, payload.length), payload]));
-  assert.match(await output(), /\b100000\n\n@sunny-end-test 0\n$/);
+  child.stdin!.write(frame("wc -c <&3", marker, payload.length));
+  await said(`${SEND} ${marker}\n`);
+  child.stdin!.write(payload);
+  await said(`${READY} ${marker}\n`);
+  child.stdin!.end();
+  assert.match(await output(), /\b100000\n\n@sunny-end-test 0\n@sunny-ready @sunny-end-test\n$/);
   rmSync(programs, { recursive: true });
 });
 
 test("a script ends with everything it started when the input ends behind its payload", async () => {
   const { child, output, said } = remote();
   const payload = Buffer.alloc(100_000, "x");
-  const script = "wc -c <&3; sleep 61 & echo started $! .; wait";
-  child.stdin!.write(Buffer.concat([frame(script, marker, payload.length), payload]));
+  const script = "wc -c <&3; sleep 61 & echo started $! .; wait $!";
+  child.stdin!.write(frame(script, marker, payload.length));
+  await said(`${SEND} ${marker}\n`);
+  child.stdin!.write(payload);
   await said("started");
   child.stdin!.end();
   assert.doesNotMatch(await output(), /^@sunny-end/m);
@@ -130,8 +143,9 @@ test("what a script started in a session of its own outlives it, however late it
 });
 
 test("a script that is killed with its payload half read ends the session", async () => {
-  const { child, output } = remote();
+  const { child, output, said } = remote();
   child.stdin!.write(frame("echo up; kill -KILL -$$; sleep 5", marker, 1_000_000));
+  await said(`${SEND} ${marker}\n`);
   child.stdin!.write(Buffer.alloc(500_000, "x"));
   assert.doesNotMatch(await output(), /^@sunny-end|@sunny-ready @sunny/m);
 });
@@ -145,7 +159,7 @@ test("half of a script does nothing", async () => {
 
 test("a script ends with everything it started when the connection is cut", async () => {
   const { child, output } = remote();
-  child.stdin!.write(frame("sleep 60 & echo started $! .; wait", marker, null));
+  child.stdin!.write(frame("sleep 60 & echo started $! .; wait $!", marker, null));
   const pid = await new Promise<string>((resolve) => {
     child.stdout!.on("data", (chunk: Buffer) => {
       const started = /started (\d+) /.exec(chunk.toString());

@@ -4,21 +4,21 @@ import { withSentinel } from "../../operations/rollout/transport.ts";
 export const READY = "@sunny-ready";
 /** What it says on standard error after a script. */
 export const GONE = "@sunny-gone";
+/** What a script says that waits for its payload, with its marker. */
+export const SEND = "@sunny-send";
 
 /**
- * The command of every session; all that is particular comes on standard input. Says that it is there, reads a length
- * with a marker and then exactly as many bytes, since what follows belongs to the script, runs them in a session of
- * their own, and says that it is there again. `dd` of GNU and busybox fills its block from a pipe when asked to, and
- * refuses before it reads when it cannot; then it reads byte by byte. A shell without `setsid` has job control instead.
+ * The command of every session; all that is particular comes on standard input. Says that it is there, reads a marker,
+ * gives what follows to a shell in a session of its own, and says that it is there again. A shell may read more of its
+ * input than its script: nothing follows before the script said so. A shell without `setsid` has job control instead.
  * After a script that was killed nobody knows what is still to be read, so the session ends.
  */
 export const REMOTE_COMMAND = [
   "exec sh -c '",
   "exec 4<&0 </dev/null; m=; ",
   "if command -v setsid >/dev/null 2>&1; then e=setsid; else e=; set -m; fi; ",
-  `while echo "${READY} $m"; read -r n m <&4 && `,
-  '{ s=$(dd bs="$n" count=1 iflag=fullblock <&4 2>/dev/null) || s=$(dd bs=1 count="$n" <&4 2>/dev/null); }; do ',
-  'printf "%s\\n" "$s" | $e sh /dev/fd/5 5<&0 </dev/null & p=$!; wait $p; r=$?; ',
+  `while echo "${READY} $m"; read -r m <&4; do `,
+  `$e sh <&4 & p=$!; wait $p; r=$?; `,
   `echo "${GONE} $m" >&2; [ $r -lt 128 ] || exit; done'`,
 ].join("");
 
@@ -36,18 +36,15 @@ const UNWATCH = "kill -KILL $w; wait $w 2>/dev/null";
 /** Bytes that are read at once. */
 const BLOCK = 65_536;
 
-/**
- * Copies exactly the payload from the stream, since what follows belongs to the next script. Where `dd` cannot fill its
- * blocks from a pipe, `head` takes it, which may take more: then `t` says so, and the session ends with the script.
- */
+/** Copies the payload from the stream. Where `dd` cannot fill its blocks from a pipe, `head` takes it. */
 function take(bytes: number): string {
   const [blocks, rest] = [Math.floor(bytes / BLOCK), bytes % BLOCK];
   const parts = [
     ...(blocks > 0 ? [`dd bs=${String(BLOCK)} count=${String(blocks)} iflag=fullblock`] : []),
     ...(rest > 0 ? [`dd bs=${String(rest)} count=1 iflag=fullblock`] : []),
   ];
-  if (parts.length === 0) return "t=taken";
-  return `t=taken; { ${parts.join(" && ")}; } <&4 2>/dev/null || { t=over; head -c ${String(bytes)} <&4; }`;
+  if (parts.length === 0) return ":";
+  return `{ ${parts.join(" && ")}; } <&4 2>/dev/null || head -c ${String(bytes)} <&4`;
 }
 
 /**
@@ -55,41 +52,40 @@ function take(bytes: number): string {
  * watches for the end of the input begins when all of the payload was taken, which a second pipe tells (descriptor 6);
  * its end tells that the script is over.
  */
-function withPayload(body: string, bytes: number): string {
+function withPayload(body: string, marker: string, bytes: number): string[] {
   return [
-    "{",
-    "exec 5<&- 7>&1",
+    `echo "${SEND} ${marker}"`,
+    "exec 7>&1",
     "{ {",
     take(bytes),
-    'echo "$t" >&6',
+    "echo taken >&6",
     "} 7>&- | {",
     "exec 3<&0 </dev/null 4<&- >&7 7>&-",
-    `${body} 6>&-`,
+    `(\n${body}\n) 6>&-`,
     "read -r rest <&3 && cat <&3 >/dev/null",
     "}",
     "} 6>&1 | {",
-    "read -r t",
+    "read -r word",
     WATCH,
     "w=$!",
-    "read -r end",
+    "read -r word",
     UNWATCH,
-    '[ "$t" = taken ] || exit 200',
     "}",
-    "}",
-  ].join("\n");
+    "exit 0",
+  ];
 }
 
 /**
- * What is sent once the remote side is ready: length, marker and the script. A payload of `payloadBytes` follows it on
- * the same stream and reaches the script on descriptor 3. Then the stream stays silent for as long as the script runs.
+ * What is sent once the remote side is ready: marker and script. When the script said that it waits for its payload
+ * (`SEND`), that follows on the same stream, `payloadBytes` long, and reaches the script on descriptor 3. Then the stream
+ * stays silent for as long as the script runs. Whoever watches is a child of the script's shell: a script waits for what
+ * it started by its number.
  */
 export function frame(script: string, marker: string, payloadBytes: number | null): Buffer {
-  const body = `(\n${withSentinel(script, marker).trimEnd()}\n)`;
-  // In braces, because a shell carries out what it has read of a list that was cut, but not half of a group.
-  const text =
+  const lines =
     payloadBytes === null
-      ? ["{", "exec 5<&-", WATCH, "w=$!", "exec 4<&-", body, UNWATCH, ":", "}"].join("\n")
-      : withPayload(body, payloadBytes);
-  const bytes = Buffer.from(text);
-  return Buffer.concat([Buffer.from(`${String(bytes.length)} ${marker}\n`), bytes]);
+      ? [WATCH, "w=$!", "exec 4<&-", withSentinel(script, marker, `${UNWATCH}; exit 0`).trimEnd()]
+      : withPayload(withSentinel(script, marker).trimEnd(), marker, payloadBytes);
+  // In braces, because a shell carries out what it has read of a list that was cut, but not half of a group.
+  return Buffer.from([marker, "{", "exec </dev/null", ...lines, "}", ""].join("\n"));
 }

@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { readSentinel } from "../../operations/rollout/transport.ts";
 import type { ScriptResult } from "../../operations/rollout/transport.ts";
-import { GONE, READY, frame } from "./framing.ts";
+import { GONE, READY, SEND, frame } from "./framing.ts";
 
 /** How one session of the OpenSSH client is started. */
 export interface SessionOptions {
@@ -103,26 +103,32 @@ export class Session {
     this.#stdout.clear();
     this.#stderr.clear();
     let ended: ScriptResult["ended"] = null;
+    let source: Readable | undefined;
     const end = (why: "deadline" | "aborted"): void => {
       ended ??= why;
       source?.destroy();
       this.end();
     };
     const onAbort = (): void => end("aborted");
-    const source = this.#send(order);
     const cancel = this.#clock.timer(order.deadlineMs, () => end("deadline"));
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted === true) onAbort();
-    const [out, err] = [`${READY} ${marker}\n`, `${GONE} ${marker}\n`];
+    const [out, err, send] = [`${READY} ${marker}\n`, `${GONE} ${marker}\n`, `${SEND} ${marker}\n`];
+    const isOver = (): boolean => this.#stdout.text().includes(out) && this.#stderr.text().includes(err);
     try {
-      await this.#seen(() => this.#stdout.text().includes(out) && this.#stderr.text().includes(err));
+      this.#write(frame(order.script, marker, order.payload?.bytes ?? null));
+      if (order.payload !== null) {
+        await this.#seen(() => this.#stdout.text().includes(send) || isOver());
+        if (this.usable && !isOver()) source = this.#send(order.payload);
+      }
+      await this.#seen(isOver);
     } finally {
       cancel();
       source?.destroy();
       signal?.removeEventListener("abort", onAbort);
     }
-    const answer = readSentinel(before(this.#stdout.text(), out), marker);
-    const stderr = before(this.#stderr.text(), err);
+    const answer = readSentinel(between(send, this.#stdout.text(), out), marker);
+    const stderr = between("", this.#stderr.text(), err);
     return { ...answer, stderr, ended: answer.status === null ? (ended ?? "cut") : null };
   }
 
@@ -152,13 +158,15 @@ export class Session {
     this.#child.kill("SIGKILL");
   }
 
+  #write(bytes: Buffer): void {
+    this.#child.stdin.write(bytes);
+    this.#sentBytes += bytes.length;
+  }
+
   /** The input is left open: its end would say that nobody waits any more. */
-  #send(order: SessionOrder): Readable | undefined {
-    const { payload } = order;
-    const head = frame(order.script, order.marker, payload?.bytes ?? null);
-    this.#child.stdin.write(head);
-    this.#sentBytes += head.length + (payload?.bytes ?? 0);
-    if (payload === null || payload.bytes === 0) return undefined;
+  #send(payload: Payload): Readable | undefined {
+    this.#sentBytes += payload.bytes;
+    if (payload.bytes === 0) return undefined;
     const last = payload.start + payload.bytes - 1;
     const source = createReadStream(payload.path, { start: payload.start, end: last, highWaterMark: 256 * 1024 });
     // A file that cannot be read any more arrives short, and the host's digest check refuses it.
@@ -203,10 +211,14 @@ export class Session {
   }
 }
 
-/** What comes before; what something that a script left behind says after it is nobody's answer. */
-function before(text: string, end: string): string {
-  const at = text.indexOf(end);
-  return at < 0 ? text : text.slice(0, at);
+/**
+ * What comes after `start`, where that is there, and before `end`: what something that a script left behind says after it
+ * is nobody's answer.
+ */
+function between(start: string, text: string, end: string): string {
+  const first = text.indexOf(start);
+  const last = text.indexOf(end);
+  return text.slice(first < 0 ? 0 : first + start.length, last < 0 ? undefined : last);
 }
 
 interface Output {

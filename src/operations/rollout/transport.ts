@@ -37,14 +37,15 @@ export interface Transport {
 /**
  * Makes a script that a cut connection cannot run by half, and whose end is told from the transport's: all of it is one
  * function, which a shell only calls once it has read the last line, and its exit status follows `marker` on the last
- * line of the output. `marker` is new for every run, so that no output of a program can look like it.
+ * line of the output. `marker` is new for every run, so that no output of a program can look like it. `last` is what the
+ * shell does after that.
  */
-export function withSentinel(script: string, marker: string): string {
+export function withSentinel(script: string, marker: string, last = ""): string {
   return [
     "sunny_main() {",
     script.trimEnd(),
     "}",
-    `trap 'printf "\\n%s %d\\n" ${marker} "$?"' EXIT`,
+    `trap 'printf "\\n%s %d\\n" ${marker} "$?"${last === "" ? "" : `; ${last}`}' EXIT`,
     "sunny_main </dev/null",
     "exit",
     "",
