@@ -16,6 +16,9 @@ const DELIVER_MS = 600_000;
 /** What is there may change between asking and sending; more often than this it is not chance. */
 const TRIES = 3;
 
+/** Small deliveries that hosts took, by release: the next host mostly lacks the same, and tells when it does not. */
+const taken = new WeakMap<Deliveries, Map<string, Delivery>>();
+
 /**
  * Brings a host what it lacks of a release: nothing when it has it, what differs from a release that it has, or
  * everything; and of that only what an earlier attempt did not bring already.
@@ -30,24 +33,22 @@ export async function deliver(
   release: ReleaseRef,
   scope: StepScope,
 ): Promise<{ readonly installed: boolean }> {
+  const before = taken.get(deliveries)?.get(release.id);
+  if (before !== undefined) {
+    const outcome = await send(access, host, release, { ...before, have: 0 }, scope);
+    if (outcome === "yes" || outcome === "no") return { installed: outcome === "yes" };
+  }
   let whole = false;
   for (let attempt = 1; ; attempt++) {
     const offer = parseOffer(await access.read(host, offerScript(access.place(host), release.id), scope.signal));
     if (offer.complete) return { installed: false };
     const delivery = await prepared(deliveries, release, offer, whole, host);
     const have = offer.partial.find((one) => one.sha256 === delivery.sha256 && one.bytes <= delivery.bytes)?.bytes ?? 0;
-    const script = deliverScript(
-      access.place(host),
-      access.fence(scope),
-      release,
-      { ...delivery, have },
-      access.releaseCheck,
-    );
-    const how = { deadlineMs: DELIVER_MS, payloadPath: delivery.path, payloadStart: have };
     try {
-      const outcome = /^installed (.+)$/m.exec(await access.change(host, script, scope, how))?.[1];
+      const outcome = await send(access, host, release, { ...delivery, have }, scope);
+      if (outcome === "yes") remember(deliveries, release, delivery);
       if (outcome === "yes" || outcome === "no") return { installed: outcome === "yes" };
-      if (attempt >= TRIES) throw gaveUp(host, release, outcome ?? "unknown");
+      if (attempt >= TRIES) throw gaveUp(host, release, outcome);
       if (outcome === "unfit") {
         scope.log(`${host}: ${delivery.base?.id ?? "its base"} was altered there; all of ${release.id} is sent\n`);
         whole = true;
@@ -58,6 +59,26 @@ export async function deliver(
       scope.log(`${host}: what was left of an earlier attempt is damaged; it is sent again\n`);
     }
   }
+}
+
+function remember(deliveries: Deliveries, release: ReleaseRef, delivery: Delivery): void {
+  if (delivery.files === null) return;
+  const known = taken.get(deliveries) ?? new Map<string, Delivery>();
+  taken.set(deliveries, known.set(release.id, delivery));
+}
+
+/** Runs one delivery; gives back what the host says has become of it. */
+async function send(
+  access: HostAccess,
+  host: string,
+  release: ReleaseRef,
+  delivery: Delivery & { readonly have: number },
+  scope: StepScope,
+): Promise<string> {
+  const script = deliverScript(access.place(host), access.fence(scope), release, delivery, access.releaseCheck);
+  const payload = delivery.files === null ? { payloadPath: delivery.path, payloadStart: delivery.have } : {};
+  const output = await access.change(host, script, scope, { deadlineMs: DELIVER_MS, ...payload });
+  return /^installed (.+)$/m.exec(output)?.[1] ?? "unknown";
 }
 
 async function prepared(

@@ -1,4 +1,4 @@
-import type { Delivery, DeliveryBase } from "../../release/delivery.ts";
+import type { DeliveredFile, Delivery, DeliveryBase } from "../../release/delivery.ts";
 import { readingPrelude, changingPrelude } from "./script-prelude.ts";
 import type { HostPlace, ScriptFence } from "./script-prelude.ts";
 import type { System } from "../../system/schema.ts";
@@ -40,11 +40,11 @@ done`;
 }
 
 /**
- * Takes a delivery in from descriptor 3, which brings what comes after the `have` bytes that are there already. Checks
- * the digest of all of it, unpacks it beside the releases (over hard links to the base's files, where there is a base,
- * and then verifies what came out as `check` says) and renames it to its place. What a cut connection left stays for
- * the next attempt. Prints `installed yes`, `installed no` (was there already), `installed unfit` (the base is not what
- * it should be) or `installed moved` (there are not `have` bytes any more).
+ * Takes a delivery in: writes it where it is small, otherwise from descriptor 3, which brings what comes after the `have`
+ * bytes that are there already. Checks the digest of all of it, unpacks it beside the releases (over hard links to the
+ * base's files, where there is a base, and then verifies what came out as `check` says) and renames it to its place. What
+ * a cut connection left stays for the next attempt. Prints `installed yes`, `installed no` (was there already),
+ * `installed unfit` (the base is not what it should be) or `installed moved` (there are not `have` bytes any more).
  */
 export function deliverScript(
   place: HostPlace,
@@ -53,43 +53,75 @@ export function deliverScript(
   delivery: Delivery & { readonly have: number },
   check: ReleaseCheck,
 ): string {
-  const { base, encoding } = delivery;
+  const { base, files } = delivery;
+  return String.raw`${changingPrelude(place, fence)}
+${assignments({ id: release.id, digest: release.digest })}
+work=$root/releases/.incoming-$id
+${ANSWERING}
+${VERIFIED}
+${files === null ? receiving(delivery) : "built=$work"}
+enter
+if [ -f "$root/releases/$id/.sunny-release" ]; then
+  ${files === null ? "cat <&3 >/dev/null" : ":"}
+  answer no
+  return
+fi
+${files === null ? "receive || return" : ""}
+[ ! -d "$built" ] || rm -rf "$built"
+${base === null ? 'mkdir "$built" || no_room' : fromBase(base, check)}
+${files === null ? unpacking(delivery) : writing(files)}
+${base === null ? "" : verification(base)}
+{ printf '%s\n' "$digest" >"$built/.sunny-release"; } 2>/dev/null || no_room
+[ ! -d "$root/releases/$id" ] || rm -rf "$root/releases/$id"
+mv "$built" "$root/releases/$id" || fail HOST_NOT_WRITABLE "cannot write $root/releases"
+${base === null ? 'verified "$id"' : 'if [ "$intact" = no ]; then verified "$id"; else verified "$base" "$id"; fi'}
+answer yes "$work" "$CLOCK"`;
+}
+
+/** Writes files of which the text of the script holds the content; what they replace is gone. */
+function writing(files: readonly DeliveredFile[]): string {
+  const at = (path: string): string => `"$built/"${shellQuote(path)}`;
+  const folders = new Set(files.map(({ file: { path } }) => path.slice(0, Math.max(0, path.lastIndexOf("/")))));
+  const lines = [...folders]
+    .filter((folder) => folder !== "")
+    .map((folder) => `[ -d ${at(folder)} ] || mkdir -p ${at(folder)}`);
+  for (const { file, content } of files) {
+    if (file.link !== undefined) lines.push(`ln -s -- ${shellQuote(file.link)} ${at(file.path)}`);
+    else lines.push(`printf ${printfWord(content)} >${at(file.path)}`);
+    if (file.link === undefined && file.mode === 0o755) lines.push(`chmod 755 ${at(file.path)}`);
+  }
+  return lines.map((line) => `{ ${line}; } 2>/dev/null || no_room`).join("\n");
+}
+
+/** What `printf` writes as these bytes: everything that it, or a shell, could take for something else is in octal. */
+function printfWord(content: Buffer): string {
+  const plain = (byte: number, at: number): boolean =>
+    byte >= 0x20 && byte < 0x7f && !"'%\\".includes(String.fromCodePoint(byte)) && (at > 0 || byte !== 0x2d);
+  const parts = [...content].map((byte, at) =>
+    plain(byte, at) ? String.fromCodePoint(byte) : `\\${byte.toString(8).padStart(3, "0")}`,
+  );
+  return `'${parts.join("")}'`;
+}
+
+/** Functions that take what is sent. */
+function receiving(delivery: Delivery & { readonly have: number }): string {
   const values = assignments({
-    id: release.id,
-    digest: release.digest,
     payload: delivery.sha256,
     bytes: delivery.bytes,
     have: delivery.have,
     kilobytes: Math.ceil((delivery.bytes - delivery.have + delivery.unpackedBytes) / 1024),
   });
-  const unpack = encoding === "zstd" ? "zstd -dqc" : "gzip -dc";
-  return String.raw`${changingPrelude(place, fence)}
-${values}
-${RECEIVING}
-${VERIFIED}
-enter
-if [ -f "$root/releases/$id/.sunny-release" ]; then
-  cat <&3 >/dev/null
-  answer no
-  return
-fi
-receive || return
-[ ! -d "$work/release" ] || rm -rf "$work/release"
-${base === null ? 'mkdir "$work/release" || no_room' : fromBase(base, check)}
-out=$(${unpack} <"$part" | tar -x -o -f - -C "$work/release" 2>&1) ||
-  give_up HOST_SCRIPT_FAILED "cannot unpack release $id: $out"
-${base === null ? "" : verification(base)}
-{ printf '%s\n' "$digest" >"$work/release/.sunny-release"; } 2>/dev/null || no_room
-[ ! -d "$root/releases/$id" ] || rm -rf "$root/releases/$id"
-mv "$work/release" "$root/releases/$id" || fail HOST_NOT_WRITABLE "cannot write $root/releases"
-${base === null ? 'verified "$id"' : 'if [ "$intact" = no ]; then verified "$id"; else verified "$base" "$id"; fi'}
-answer yes "$work" "$CLOCK"`;
+  return `${values}\nbuilt=$work/release\npart=$work/$payload.part\n${RECEIVING}`;
 }
 
-/** Functions around the part of the payload that is on the host. */
-const RECEIVING = String.raw`work=$root/releases/.incoming-$id
-part=$work/$payload.part
-# answer WORD [FILE...]: removes the files, lets the lock go and tells the end.
+function unpacking({ encoding }: Delivery): string {
+  const unpack = encoding === "zstd" ? "zstd -dqc" : "gzip -dc";
+  return String.raw`out=$(${unpack} <"$part" | tar -x -o -f - -C "$built" 2>&1) ||
+  give_up HOST_SCRIPT_FAILED "cannot unpack release $id: $out"`;
+}
+
+/** How a delivery ends. */
+const ANSWERING = String.raw`# answer WORD [FILE...]: removes the files, lets the lock go and tells the end.
 answer() {
   word=$1
   shift
@@ -103,8 +135,10 @@ give_up() {
 }
 no_room() {
   give_up HOST_DISK_FULL "no room for release $id in $root/releases"
-}
-size_of_part() { SIZE=$(($(wc -c <"$part"))); }
+}`;
+
+/** Functions around the part of the payload that is on the host. */
+const RECEIVING = String.raw`size_of_part() { SIZE=$(($(wc -c <"$part"))); }
 receive() {
   [ -d "$work" ] || mkdir -p "$work" 2>/dev/null || fail HOST_NOT_WRITABLE "cannot write $root/releases"
   # Of what other deliveries of the same release left, nothing can be used.
@@ -136,25 +170,25 @@ receive() {
  */
 function fromBase(base: DeliveryBase, check: ReleaseCheck): string {
   const inRelease = (command: string, paths: readonly string[]): string[] =>
-    batches(paths).map((words) => `(cd "$work/release" && ${command} -- ${words}) 2>/dev/null || intact=no`);
+    batches(paths).map((words) => `(cd "$built" && ${command} -- ${words}) 2>/dev/null || intact=no`);
   const recorded = check === "recorded" && base.changed.length <= MOST_CHANGED;
   return [
     assignments({ base: base.id }),
     'if [ ! -f "$root/releases/$base/.sunny-release" ]; then answer unfit; return; fi',
     recorded ? 'intact=yes; unchanged "$base" || intact=no' : "intact=no",
     // `cp -l` is not in POSIX; without it the files are copied.
-    'if ! cp -al "$root/releases/$base" "$work/release" 2>/dev/null; then',
+    'if ! cp -al "$root/releases/$base" "$built" 2>/dev/null; then',
     "  intact=no",
-    '  rm -rf "$work/release"',
-    '  out=$(cp -Rp "$root/releases/$base" "$work/release" 2>&1) || give_up HOST_SCRIPT_FAILED "cannot copy $base: $out"',
+    '  rm -rf "$built"',
+    '  out=$(cp -Rp "$root/releases/$base" "$built" 2>&1) || give_up HOST_SCRIPT_FAILED "cannot copy $base: $out"',
     "fi",
     ...inRelease("rm -rf", [".sunny-release", ...base.remove]),
     ...inRelease("rmdir", base.removeDirectories),
     ...base.moved.flatMap(({ from, to }) => {
       const folder = to.includes("/") ? to.slice(0, to.lastIndexOf("/")) : ".";
       return [
-        `mkdir -p "$work/release/"${shellQuote(folder)}`,
-        `cp -p "$root/releases/$base/"${shellQuote(from)} "$work/release/"${shellQuote(to)} 2>/dev/null`,
+        `mkdir -p "$built/"${shellQuote(folder)}`,
+        `cp -p "$root/releases/$base/"${shellQuote(from)} "$built/"${shellQuote(to)} 2>/dev/null`,
       ];
     }),
   ].join("\n");
@@ -172,7 +206,7 @@ executables() { for one; do [ ! -x "$one" ] || printf '%s\n' "$one"; done; }
 links() { for one; do printf '%s -> %s\n' "$one" "$(readlink "$one")"; done; }
 if [ "$intact" = yes ]; then
   found=$(
-    cd "$work/release" || exit
+    cd "$built" || exit
 ${commands.join("\n")}
   )
   [ "$found" = "$expected" ] || intact=no
@@ -187,7 +221,7 @@ all_lines() {
   find . -type l -exec sh -c 'for l; do printf "%s -> %s\n" "$l" "$(readlink "$l")"; done' sh {} +
 }
 is_tree() {
-  found=$(cd "$work/release" && all_lines | sort | { sha256sum 2>/dev/null || shasum -a 256; })
+  found=$(cd "$built" && all_lines | sort | { sha256sum 2>/dev/null || shasum -a 256; })
   [ "${"$"}{found%% *}" = "$tree" ]
 }
 if [ "$intact" = no ] && ! is_tree; then

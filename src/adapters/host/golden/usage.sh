@@ -63,7 +63,15 @@ detach() {
 active() {
   ACTIVE=-
   if [ -L "$root/current" ]; then
-    ACTIVE=$(readlink "$root/current")
+    # Going there tells without a process of its own, where the link leads to a release that is there.
+    if cd -P "$root/current" 2>/dev/null; then
+      ACTIVE=$PWD
+      cd "$OLDPWD" 2>/dev/null || cd /
+    fi
+    case $ACTIVE in
+      */releases/*) [ -d "$root/releases/${ACTIVE##*/}" ] && [ ! -L "$root/releases/${ACTIVE##*/}" ] ;;
+      *) false ;;
+    esac || ACTIVE=$(readlink "$root/current")
     ACTIVE=${ACTIVE##*/}
   elif [ -e "$root/current" ]; then
     fail CURRENT_NOT_A_LINK "$root/current is not a link"
