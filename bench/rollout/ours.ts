@@ -13,11 +13,14 @@ export function ours(how: Pick<OursOrder, "width" | "phases">): Tool {
   return { name: "sunny", command: (fleet, release) => command(fleet, release, how) };
 }
 
+/** The same as that of the command line (`bin/start.js`). */
+const COMPILED = path.join(import.meta.dirname, "..", "..", "node_modules", ".cache", "compile");
+
 function command(
   fleet: BenchFleet,
   release: BenchRelease,
   how: Pick<OursOrder, "width" | "phases">,
-): { argv: string[] } {
+): { argv: string[]; env: NodeJS.ProcessEnv } {
   const dir = workDir(fleet, "sunny");
   const order: OursOrder = {
     config: {
@@ -56,6 +59,7 @@ function command(
   const file = path.join(dir, "order.json");
   writeFileSync(file, JSON.stringify(order));
   return {
+    env: { NODE_COMPILE_CACHE: COMPILED },
     argv: [
       process.execPath,
       "--disable-warning=ExperimentalWarning",

@@ -9,12 +9,15 @@ import path from "node:path";
 export function serviceScript(command: string): string {
   return `#!/bin/sh
 # service start|stop|status: one process, known by its pid, in a session of its own.
-root=$(cd "$(dirname "$0")" && pwd)
+case $0 in */*) cd "\${0%/*}" || exit 1 ;; esac
+root=$PWD
 pidfile=$root/shared/service.pid
 running() {
   [ -r "$pidfile" ] && read -r pid <"$pidfile" && kill -0 "$pid" 2>/dev/null || return 1
   # A process that has ended and that nobody collected yet does not run.
-  [ ! -r "/proc/$pid/stat" ] || case $(cat "/proc/$pid/stat" 2>/dev/null) in *") Z "* | "") return 1 ;; esac
+  [ -r "/proc/$pid/stat" ] || return 0
+  { IFS= read -r stat <"/proc/$pid/stat"; } 2>/dev/null || return 1
+  case $stat in *") Z "*) return 1 ;; esac
 }
 case $1 in
   status) running && echo "$pid" ;;
