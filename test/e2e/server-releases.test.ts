@@ -40,6 +40,9 @@ const noHostTouched: Fault["check"] = (_system, { events }) => {
   );
 };
 
+/** More than a script holds, so that it comes as a payload. */
+const ALTERED = `// altered on the way\u0001\n${"// and more than a script writes itself\n".repeat(200)}`;
+
 const FAULTS: readonly Fault[] = [
   {
     name: "a release that is altered on the way to a host is not switched to anywhere",
@@ -144,7 +147,7 @@ function slowRequest(system: RemoteSystem): Promise<number> {
 }
 
 describeFaults("a release that servers do not get on with", FAULTS, async (system) => {
-  await packChanged(system, RELEASES.altered, [["main.js", (text) => `// altered on the way\u0001\n${text}`]]);
+  await packChanged(system, RELEASES.altered, [["main.js", (text) => `${ALTERED}${text}`]]);
   await packChanged(system, RELEASES.dying, [diesAfter(5_000)]);
   await packChanged(system, RELEASES.claiming, [claims("2.0.0")]);
   await packChanged(system, RELEASES.hanging, [HANGS]);
