@@ -177,6 +177,18 @@ function endLine(id: string, plan: Plan, outcome: string, reason: string | null)
   return `${id}  ${what} ${outcome}${because}`;
 }
 
+/** What questions of workflows may say. */
+interface Asked {
+  readonly what?: string;
+  readonly choices?: readonly string[];
+  /** How things stand, a line each. */
+  readonly details?: readonly string[];
+  /** Why it could not be decided without a person. */
+  readonly reasons?: readonly string[];
+  /** What happens when nobody answers, and when. */
+  readonly withoutAnswer?: string;
+}
+
 /** What a held run asks, with the command that answers. */
 export function heldText(id: string, question: Question): string {
   if (question.ask === "resolve") {
@@ -187,11 +199,12 @@ export function heldText(id: string, question: Question): string {
       `  Answer with \`sunny resolve ${id} --step ${question.step} --as ${question.choices.join("|")} --reason TEXT\`.`,
     ].join("\n");
   }
-  const asked = question.question as { what?: string; choices?: readonly string[]; details?: readonly string[] } | null;
+  const asked = question.question as Asked | null;
   const choices = asked?.choices?.join("|") ?? "CHOICE";
   return [
     `${id} is held: ${asked?.what ?? JSON.stringify(question.question)}`,
-    ...(asked?.details ?? []).map((detail) => `    ${detail}`),
+    ...[...(asked?.details ?? []), ...(asked?.reasons ?? [])].map((detail) => `    ${detail}`),
+    ...(asked?.withoutAnswer === undefined ? [] : [`  Without an answer: ${asked.withoutAnswer}.`]),
     `  Answer with \`sunny resolve ${id} --as ${choices} --reason TEXT\`.`,
   ].join("\n");
 }

@@ -130,7 +130,8 @@ describe("other processes, while a deployment runs", () => {
     const { running, id } = await permittedByOperator("2.1.0");
     await running.event((event) => event["event"] === "deployment" && event["state"] === "held");
     const status = await system.sunny(["status", id]);
-    assert.match(status.stderr, /promote the release, or roll it back/);
+    assert.match(status.stderr, /promote the release, or roll it back\?\n {4}\S.*\n/, "with what is not known");
+    assert.match(status.stderr, /Without an answer: rollback after 60 s/);
     const wrong = await system.sunny(["resolve", id, "--as", "perhaps", "--reason", "?"]);
     assert.equal(wrong.status, 2, "only what is asked can be answered");
     const answered = await system.sunny(["resolve", id, "--as", "promote", "--reason", "it looks well"]);
