@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RunResult } from "../engine/engine.ts";
-import type { Question } from "../engine/rows.ts";
+import type { Question, RecordedError } from "../engine/rows.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import { isSunnyError, SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
@@ -124,11 +124,7 @@ function conclude(context: CliContext, sunny: Sunny, id: string, result: RunResu
       return context.exit(EXIT.held);
     case "paused": {
       const interrupted = context.signal.aborted;
-      const why = interrupted ? "" : ` (${result.reason.message})`;
-      const other = result.reason.code === "WORKFLOW_VERSION" ? " of the Sunny that began it" : "";
-      context.output.text(
-        `${id} is paused${why}. Go on with \`sunny resume ${id}\`${other}, or go back with \`sunny abort ${id}\`.`,
-      );
+      context.output.text(pausedText(id, result.reason, interrupted));
       context.output.summary({ ...common, outcome: "paused", reason: result.reason });
       return context.exit(interrupted ? EXIT.interrupted : EXIT.held);
     }
@@ -175,6 +171,13 @@ function endLine(id: string, plan: Plan, outcome: string, reason: string | null)
     plan.kind === "deploy" ? `${plan.service} ${plan.release?.version ?? ""}` : (plan.phases[0]?.title ?? "");
   const because = reason === null ? "" : `: ${reason}`;
   return `${id}  ${what} ${outcome}${because}`;
+}
+
+/** Why a run is paused, unless whoever reads it has paused it just now, and how it goes on. */
+export function pausedText(id: string, reason: RecordedError | null, byReader = false): string {
+  const why = byReader || reason === null ? "" : ` (${reason.message})`;
+  const other = reason?.code === "WORKFLOW_VERSION" ? " of the Sunny that began it" : "";
+  return `${id} is paused${why}. Go on with \`sunny resume ${id}\`${other}, or go back with \`sunny abort ${id}\`.`;
 }
 
 /** What questions of workflows may say. */

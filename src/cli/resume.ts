@@ -3,7 +3,7 @@ import { toControlRow } from "../engine/run-controls.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import { isSunnyError, SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
-import { execute, heldText } from "./carry-out.ts";
+import { execute, heldText, pausedText } from "./carry-out.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT } from "./output.ts";
 import { findRun, outputOf } from "./runs.ts";
@@ -73,9 +73,8 @@ async function takeUp(context: CliContext, sunny: Sunny, id: string): Promise<bo
 }
 
 function waitingText(run: RunRecord): string {
-  if (run.state === "held" && run.question !== null) return heldText(run.id, run.question);
-  const why = run.reason === null ? "" : ` (${run.reason.message})`;
-  return `${run.id} is ${run.state}${why}: \`sunny resume ${run.id}\` goes on, \`sunny abort ${run.id}\` goes back.`;
+  const { id, state, question, reason } = run;
+  return state === "held" && question !== null ? heldText(id, question) : pausedText(id, reason);
 }
 
 /** The run that is named, also one that has ended, whose end is then shown; else the newest that has not. */

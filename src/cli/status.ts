@@ -5,7 +5,7 @@ import { runsWithin } from "../engine/scope.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import type { Sunny } from "../main.ts";
 import { planSteps, type Plan, type PlanStep } from "../plan/model.ts";
-import { heldText } from "./carry-out.ts";
+import { heldText, pausedText } from "./carry-out.ts";
 import type { CliContext } from "./context.ts";
 import { occupantOf } from "./occupied.ts";
 import { findRun, outputOf, planOf } from "./runs.ts";
@@ -85,7 +85,6 @@ function one(context: CliContext, sunny: Sunny, run: RunRecord): void {
     if (progress.reason !== null) output.text(`goes back because: ${progress.reason}`);
   }
   if (run.question !== null && run.endedAt === null) output.text(heldText(run.id, run.question));
-  if (run.reason !== null && run.state === "paused") output.text(`paused: ${run.reason.message}`);
   if (run.error !== null) output.text(`ended with: ${run.error.code}  ${run.error.message}`);
   const ended = outputOf(run);
   if (ended?.reason !== undefined && ended.reason !== null) output.text(`reason: ${ended.reason}`);
@@ -207,7 +206,7 @@ function nextStep(sunny: Sunny, run: RunRecord): string | null {
   const { id } = run;
   if (isInterrupted(sunny, run))
     return `Nobody carries it out: \`sunny resume ${id}\` goes on where it stopped, \`sunny abort ${id}\` goes back.`;
-  if (run.state === "paused") return `\`sunny resume ${id}\` goes on, \`sunny abort ${id}\` goes back.`;
+  if (run.state === "paused") return pausedText(id, run.reason);
   return `\`sunny watch ${id}\` follows it.`;
 }
 

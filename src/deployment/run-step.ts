@@ -1,3 +1,4 @@
+import { formatSeconds } from "../analysis/wording.ts";
 import { Interrupted, StepFailedError, TerminalError, type DurableContext } from "../engine/context.ts";
 import { canonicalJson, type Json } from "../json.ts";
 import type { Operation, OperationCall, OperationReport } from "../operation.ts";
@@ -73,6 +74,7 @@ async function actThroughHolds(
         held: {
           what: `"${step.title}" is held by ${error.reason.by}: ${detailText(error.reason.detail)}`,
           choices: ["continue", "rollback"],
+          withoutAnswer: `rollback after ${formatSeconds(run.plan.system.rollout.decisionMs / 1_000)}`,
         },
       });
       if (!answer.ok)
