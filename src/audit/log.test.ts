@@ -217,6 +217,19 @@ describe("publishing", () => {
     assert.throws(() => log.record("b", testLeaf("b")), refused("INTERNAL"));
   });
 
+  test("closing a log that was only read writes nothing, and waits for nobody", (t) => {
+    const file = databasePath(t);
+    const world = testWorld(file);
+    world.open().record("a", testLeaf("a"));
+    const reader = world.open();
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    reader.close();
+    other.exec("COMMIT");
+    other.close();
+    assert.equal(publishedSize(world), 1);
+  });
+
   test("a row altered before it was published is not signed", () => {
     const world = testWorld();
     const log = world.open();

@@ -27,6 +27,8 @@ export class SqliteAuditLog implements AuditLog {
   /** The tree inside the open transaction. */
   #pending: Tree | undefined;
   #published: Checkpoint | undefined;
+  /** Whether this process has added actions since all that there was had been published. */
+  #unpublished = false;
   #failure: SunnyError | undefined;
   #lastPublication = Number.NEGATIVE_INFINITY;
   #cancelTimer: (() => void) | undefined;
@@ -56,6 +58,7 @@ export class SqliteAuditLog implements AuditLog {
       const hash = leafHash(data);
       const frontier = this.#rows.insert(tree.frontier, key, hash, data);
       if (frontier === undefined) return this.#standing(key);
+      this.#unpublished = true;
       this.#pending = { frontier, lastHash: hash };
       return { index: tree.frontier.size, hash: Buffer.from(hash).toString("hex"), added: true };
     } catch (error) {
@@ -117,7 +120,8 @@ export class SqliteAuditLog implements AuditLog {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#closed = true;
-    this.#publishNow(false);
+    // What others add meanwhile they publish themselves: who only read neither waits for them nor has them wait.
+    if (this.#unpublished) this.#publishNow(false);
   }
 
   /**
@@ -168,6 +172,7 @@ export class SqliteAuditLog implements AuditLog {
       throw failure;
     }
     this.#failure = undefined;
+    this.#unpublished = false;
     return this.#published;
   }
 

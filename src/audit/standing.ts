@@ -40,8 +40,10 @@ export interface StandingOptions {
  */
 export function checkStanding(options: StandingOptions): Standing {
   const published = options.rows.published();
-  const first = readCheckpoint(options, options.files, published?.note);
-  const second = readCheckpoint(options, options.copy, published?.note);
+  // Both places mostly say the same, which is looked at once.
+  const read = new Map<string, Checkpoint>();
+  const first = readCheckpoint(options, options.files, published?.note, read);
+  const second = readCheckpoint(options, options.copy, published?.note, read);
   if (published !== undefined && first === undefined && !options.republish) {
     throw rolledBack(`${options.files.name}/${CHECKPOINT} is gone`, { published: published.size });
   }
@@ -75,11 +77,15 @@ function readCheckpoint(
   options: StandingOptions,
   files: AuditFiles,
   known: string | undefined,
+  read: Map<string, Checkpoint>,
 ): Checkpoint | undefined {
   const note = files.read(CHECKPOINT)?.toString("utf8");
   if (note === undefined) return undefined;
+  const same = read.get(note);
+  if (same !== undefined) return same;
   const checkpoint = openCheckpoint(note, options.verifiers, options.origin);
   if (checkpoint.size > options.size) throw ahead(options, files, checkpoint);
+  read.set(note, checkpoint);
   if (note === known && !options.opening) return checkpoint;
   if (!sameHash(rootOf(options.rows.frontier(checkpoint.size)), checkpoint.root)) {
     throw new SunnyError(
