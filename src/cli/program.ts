@@ -80,6 +80,8 @@ async function buildProgram(args: readonly string[], signal: AbortSignal, state:
     );
   const called = calledVerb(args);
   for (const [name, verb] of Object.entries(VERBS)) {
+    // The others are only ever listed.
+    if (called !== undefined && name !== called) continue;
     const command = program.command(name).summary(verb.summary).helpGroup(`${verb.group}:`).exitOverride();
     command.description(`${verb.summary[0]?.toUpperCase() ?? ""}${verb.summary.slice(1)}.`);
     if (name !== called) continue;
