@@ -4,20 +4,45 @@ import { enableCompileCache, registerHooks } from "node:module";
 import path from "node:path";
 
 enableCompileCache(path.join(import.meta.dirname, "..", "node_modules", ".cache", "compile"));
+
+const url = (file) => new URL(file, import.meta.url).href;
+const as = (format, file) => ({ url: file, format, shortCircuit: true });
 // Zod imports its messages in sixty languages, each a module, and Sunny speaks English, which Zod loads by itself.
-const languages = { url: "data:text/javascript,", format: "module", shortCircuit: true };
-const own = ["../src/", "../bin/"].map((folder) => new URL(folder, import.meta.url).href);
+const languages = as("module", "data:text/javascript,");
+// What Node.js makes of an import of `node:process` reads every property, and so opens standard input, which few verbs read.
+const process = as("module", url("./process.js"));
+const own = [url("../src/"), url("../bin/")];
+/** Packages whose modules are all of one kind and name each other by file. */
+const packages = ["zod", "commander", "unbash"].map((name) => url(`../node_modules/${name}/`));
+/** What Sunny's own imports of packages lead to. */
+const found = new Map();
+
+// Node.js looks for each import on the disk: for its file, the file's folder and the kind of module. For some hundred
+// modules that takes as long as running them. What these paths say is known beforehand; everything else is left to
+// Node.js, as are a configuration's imports, which are its team's, of whatever kind.
 registerHooks({
   resolve(specifier, context, next) {
-    const { parentURL } = context;
-    // Sunny's own imports name their file and are all of one kind. Node.js would look for both, which for some hundred
-    // modules takes as long as running them. A configuration's imports are its team's, of whatever kind.
-    if (specifier.startsWith(".") && specifier.endsWith(".ts") && own.some((folder) => parentURL?.startsWith(folder))) {
-      return { url: new URL(specifier, parentURL).href, format: "module-typescript", shortCircuit: true };
+    const { parentURL = "" } = context;
+    const isOwn = own.some((folder) => parentURL.startsWith(folder));
+    if (!isOwn && !packages.some((folder) => parentURL.startsWith(folder))) return next(specifier, context);
+    if (specifier === "node:process") return process;
+    if (specifier.startsWith("node:")) return as("builtin", specifier);
+    if (specifier.startsWith(".")) {
+      if (!isOwn && specifier === "../locales/index.js") return languages;
+      if (isOwn && specifier.endsWith(".ts")) return as("module-typescript", joined(parentURL, specifier));
+      if (!isOwn && specifier.endsWith(".js")) return as("module", joined(parentURL, specifier));
     }
-    return specifier === "../locales/index.js" && parentURL?.includes("/node_modules/zod/")
-      ? languages
-      : next(specifier, context);
+    if (!isOwn) return next(specifier, context);
+    if (!found.has(specifier)) found.set(specifier, { ...next(specifier, context), shortCircuit: true });
+    return found.get(specifier);
   },
 });
 await import("./sunny.ts");
+
+/** What `new URL` would say of a path that begins with dots, which takes it ten times as long. */
+function joined(parent, relative) {
+  const folders = parent.split("/").slice(0, -1);
+  const names = relative.split("/");
+  for (; names[0] === "." || names[0] === ".."; names.shift()) if (names[0] === "..") folders.pop();
+  return [...folders, ...names].join("/");
+}
