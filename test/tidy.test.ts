@@ -40,7 +40,17 @@ const FLOORS = [
   ["runbook"],
   ["analysis"],
   ["audit"],
-  ["errors.ts", "clock.ts", "secret.ts", "secret-shapes.ts", "json.ts", "error-codes.ts", "version.ts", "node-http.ts"],
+  [
+    "errors.ts",
+    "clock.ts",
+    "secret.ts",
+    "secret-shapes.ts",
+    "json.ts",
+    "error-codes.ts",
+    "version.ts",
+    "node-http.ts",
+    "directory.ts",
+  ],
 ];
 
 const floorOf = (folder: string): number => FLOORS.findIndex((floor) => floor.includes(folder));

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { makeDirectory } from "../directory.ts";
 import { SunnyError, messageOf } from "../errors.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import { directoryFiles } from "./files.ts";
@@ -137,7 +138,7 @@ function fileName(index: number): string {
 function makeOut(out: string): void {
   try {
     if (existsSync(out)) throw new Error("it exists already");
-    mkdirSync(out, { recursive: true, mode: 0o700 });
+    makeDirectory(out);
   } catch (error) {
     throw new SunnyError("AUDIT_EVIDENCE_EXISTS", `Cannot write the evidence to ${out}: ${messageOf(error)}`, {
       hint: "Name a directory that does not exist yet: evidence is never mixed with what was there before.",

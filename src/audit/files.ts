@@ -1,7 +1,8 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import { readSync, readdirSync, renameSync, rmSync, rmdirSync, writeSync } from "node:fs";
 import type { Dirent } from "node:fs";
 import path from "node:path";
+import { makeDirectory } from "../directory.ts";
 
 /**
  * Where the files of an audit log are. Paths are relative and use `/`. Calls are synchronous: publishing happens in
@@ -35,7 +36,7 @@ export function directoryFiles(directory: string): AuditFiles {
     },
     write(file, bytes) {
       const target = at(file);
-      makeDirectory(path.dirname(target));
+      makeLasting(path.dirname(target));
       const temporary = `${target}.tmp`;
       withFile(temporary, "w", (handle) => writeAll(handle, bytes));
       renameSync(temporary, target);
@@ -44,7 +45,7 @@ export function directoryFiles(directory: string): AuditFiles {
     appendLine(file, line) {
       const target = at(file);
       const isNew = !existsSync(target);
-      makeDirectory(path.dirname(target));
+      makeLasting(path.dirname(target));
       withFile(target, isNew ? "w" : "r+", (handle) => {
         const whole = endOfLines(handle);
         ftruncateSync(handle, whole);
@@ -101,8 +102,9 @@ function endOfLines(handle: number): number {
 }
 
 /** A new directory entry survives a power cut only when the directory above it was synced too. */
-function makeDirectory(directory: string): void {
-  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+function makeLasting(relative: string): void {
+  const directory = path.resolve(relative);
+  const first = makeDirectory(directory);
   if (first === undefined) return;
   for (let above = path.dirname(directory); above.length >= path.dirname(first).length; above = path.dirname(above)) {
     syncDirectory(above);

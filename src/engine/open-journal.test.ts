@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -62,6 +63,13 @@ void describe("openJournal", () => {
     }
     assert.equal(statSync(join(directory, "state")).mode & 0o777, 0o700);
     journal.close();
+  });
+
+  void it("says so where the system lets nobody make a directory", { skip: !existsSync("/proc/self") }, () => {
+    assert.throws(() => openJournal("/proc/sunny/state/journal.db", { clock }), {
+      code: "JOURNAL_UNWRITABLE",
+      message: /\/proc\/sunny/,
+    });
   });
 
   void it("keeps its identity", () => {

@@ -1,19 +1,10 @@
 import { randomUUID } from "node:crypto";
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-} from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import type { Clock } from "../clock.ts";
+import { makeDirectory } from "../directory.ts";
 import { SunnyError, messageOf } from "../errors.ts";
 import { journalOn } from "./journal.ts";
 import type { Journal } from "./journal.ts";
@@ -84,7 +75,7 @@ function prepareFile(path: string, readOnly: boolean): void {
   }
   try {
     const directory = dirname(path);
-    if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     closeSync(openSync(path, "a", 0o600));
     chmodSync(path, 0o600);
     // SQLite needs the directory for its side files, and would only say so at the first write.
