@@ -56,6 +56,18 @@ export function codeOf(error: unknown): ErrorCode {
   return typeof code === "string" && Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : "INTERNAL";
 }
 
+/** Where a module that cannot be read is wrong; Node.js says so in the first line of the stack only. */
+export function placeInModule(error: unknown): ErrorPlace | undefined {
+  if (!(error instanceof SyntaxError)) return undefined;
+  return placeInTrace(error.stack ?? "");
+}
+
+/** The place that a trace of Node.js begins with: `file:///etc/sunny/hosts.js:2`. */
+export function placeInTrace(trace: string): ErrorPlace | undefined {
+  const [, file, line] = /^(?:file:\/\/)?(\/.+):(\d+)\n/.exec(trace) ?? [];
+  return file === undefined ? undefined : { file: decodeURI(file), line: Number(line) };
+}
+
 /** Renders an error for people: code and message, place, hint. Never a stack. */
 export function renderError(error: unknown): string {
   if (!(error instanceof SunnyError)) return `${codeOf(error)}  ${messageOf(error)}`;

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { systemClock } from "../clock.ts";
-import { renderError, SunnyError } from "../errors.ts";
+import { messageOf, placeInModule, renderError, SunnyError } from "../errors.ts";
 import { closest } from "../system/closest.ts";
 import { VERSION } from "../version.ts";
 import { createContext, type ContextState, type GlobalOptions } from "./context.ts";
@@ -23,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return state.status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    return fail(error, args, state);
+    return fail(brokenModule(error) ?? error, args, state);
   } finally {
     await close(state);
   }
@@ -36,6 +36,17 @@ async function close({ opened, output }: ContextState): Promise<void> {
   } catch (error) {
     output?.note(renderError(error));
   }
+}
+
+/** A module of Sunny's own, or a package's, that cannot be read: what is there was changed, or came half. */
+function brokenModule(error: unknown): SunnyError | undefined {
+  const place = placeInModule(error);
+  if (place === undefined) return undefined;
+  return new SunnyError("INTERNAL", `A module of Sunny cannot be loaded: ${messageOf(error)}`, {
+    place,
+    hint: "`git status` in the clone shows what was changed; `npm ci` brings the packages back as they were.",
+    cause: error,
+  });
 }
 
 /** Shows what went wrong, as the last thing that the command says. */

@@ -152,6 +152,23 @@ test("loadSystem refuses functions, since they would have no digest", async (t) 
   await assert.rejects(loadSystem(file, "/"), (error) => isSunnyError(error, "CONFIG_INVALID"));
 });
 
+for (const extension of ["ts", "mjs"]) {
+  test(`loadSystem names the line of a module that cannot be read, also of one that is imported (.${extension})`, async (t) => {
+    const file = write(
+      t,
+      "sunny.config.mjs",
+      `import { hosts } from "./hosts here.${extension}";\nexport default { hosts };\n`,
+    );
+    const imported = path.join(path.dirname(file), `hosts here.${extension}`);
+    writeFileSync(imported, `const name = "web-1";\nexport const hosts = [{ name ;\n`);
+    await assert.rejects(loadSystem(file, "/"), (error) => {
+      assert.ok(isSunnyError(error, "CONFIG_INVALID"));
+      assert.deepEqual(error.place, { file: imported, line: 2 });
+      return true;
+    });
+  });
+}
+
 test("loadSystem says where it looked when there is no configuration", async () => {
   await assert.rejects(loadSystem(undefined, "/nonexistent/dir"), (error) => isSunnyError(error, "CONFIG_NOT_FOUND"));
 });

@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import { messageOf, SunnyError } from "../errors.ts";
+import { type ErrorPlace, messageOf, placeInModule, placeInTrace, SunnyError } from "../errors.ts";
 import { sha256 } from "../json.ts";
 import { closest } from "./closest.ts";
 import { contradictionOf } from "./consistency.ts";
@@ -76,12 +78,22 @@ async function evaluate(file: string, text: string): Promise<unknown> {
     if (module.default === undefined) throw new Error("it has no default export");
     return module.default;
   } catch (error) {
+    const place = file.endsWith(".json") ? undefined : (placeInModule(error) ?? placeInUnread(error, file));
     throw new SunnyError("CONFIG_INVALID", `Cannot evaluate the configuration: ${messageOf(error)}`, {
-      place: { file },
+      place: place ?? { file },
       hint: "A configuration is a module with the system as its default export, or a JSON file.",
       cause: error,
     });
   }
+}
+
+/** Of JavaScript that cannot be read, Node.js tells the place only to who does not catch the error. */
+function placeInUnread(error: unknown, file: string): ErrorPlace | undefined {
+  if (!(error instanceof SyntaxError)) return undefined;
+  const again = `await import(${JSON.stringify(pathToFileURL(file).href)})`;
+  const args = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", again];
+  const { stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 10_000 });
+  return placeInTrace(stderr);
 }
 
 function invalid(file: string, text: string, error: z.ZodError): SunnyError {

@@ -1,6 +1,6 @@
 /** What a command pays before it does anything is mostly what it loads; a module too many is found here, not by a stopwatch. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -31,6 +31,7 @@ describe("what a command loads", () => {
       [],
       `sunny ${args.join(" ")} loads what it does not need`,
     );
+    assert.ok(!all.includes("node:process"), "importing it would open standard input");
     return { ended, own };
   }
 
@@ -61,6 +62,22 @@ describe("what a command loads", () => {
       /^src\/(engine\/execute|deployment\/workflow|wiring\/execution)\.ts$/.test(module),
     );
     assert.deepEqual(carriers, [], "a plan carries nothing out");
+  });
+
+  it("a module of Sunny that cannot be loaded is named with its line", async () => {
+    const clone = path.join(system.directory, "clone");
+    for (const part of ["bin", "src", "package.json"]) {
+      cpSync(path.join(ROOT, part), path.join(clone, part), { recursive: true });
+    }
+    symlinkSync(path.join(ROOT, "node_modules"), path.join(clone, "node_modules"));
+    const broken = path.join(clone, "src/runbook/parse.ts");
+    const [before = "", after = ""] = readFileSync(broken, "utf8").split(/^(?=export function)/m, 2);
+    writeFileSync(broken, `${before}const = 1;\n${after}`);
+    const line = before.split("\n").length;
+    const { status, stderr } = await start(path.join(clone, "bin/sunny"), ["lint", system.runbookFile]).ended;
+    assert.equal(status, 1);
+    assert.match(stderr, /^INTERNAL {2}A module of Sunny cannot be loaded: /m);
+    assert.match(stderr, new RegExp(`at .*/src/runbook/parse\\.ts:${line}\n {2}\`git status\``));
   });
 
   it("a configuration may import what is no module of Sunny's kind", async () => {
