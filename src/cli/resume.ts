@@ -29,8 +29,11 @@ async function resumeAll(context: CliContext, sunny: Sunny): Promise<void> {
     .runs(500)
     .filter((run) => run.endedAt === null && run.within === null && run.root === run.id);
   const taken: string[] = [];
-  for (const run of open) {
-    if (sunny.isCarriedOut(run.id)) context.output.text(`${run.id} is carried out by another process.`);
+  for (const { id } of open) {
+    // Another process may have come further meanwhile.
+    const run = findRun(sunny, id);
+    if (run.endedAt !== null) continue;
+    if (sunny.isCarriedOut(run.id)) context.output.text(elsewhere(run.id));
     else if (isStopped(run) && !isAnswered(sunny, run)) context.output.text(waitingText(run));
     else if (await takeUp(context, sunny, run.id)) taken.push(run.id);
   }
@@ -56,7 +59,10 @@ async function takeUp(context: CliContext, sunny: Sunny, id: string): Promise<bo
   try {
     result = await sunny.execute(id, context.actor);
   } catch (error) {
-    if (isSunnyError(error, "RUN_BUSY")) return false;
+    if (isSunnyError(error, "RUN_BUSY")) {
+      context.output.text(elsewhere(id));
+      return false;
+    }
     context.output.note(`${id} could not be taken up:`);
     context.output.error(error);
     context.exit(EXIT.refused);
@@ -70,6 +76,10 @@ async function takeUp(context: CliContext, sunny: Sunny, id: string): Promise<bo
     context.exit(EXIT.held);
   } else context.output.text(`${id} was taken up: ${state}.`);
   return true;
+}
+
+function elsewhere(id: string): string {
+  return `${id} is carried out by another process.`;
 }
 
 function waitingText(run: RunRecord): string {
