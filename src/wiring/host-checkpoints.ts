@@ -9,8 +9,10 @@ import { planSteps, type Plan } from "../plan/model.ts";
 import type { System } from "../system/schema.ts";
 import type { Transports } from "./transports.ts";
 
-/** A run that has ended waits no longer than this for hosts that cannot be reached. */
+/** A run that has ended waits no longer than this for all hosts, */
 const COPY_WITHIN_MS = 10_000;
+/** nor than this for the next one: hosts that are there answer one after the other, and one that is down is soon alone. */
+const NEXT_WITHIN_MS = 4_000;
 
 /** What a host keeps of the audit log, or why it cannot be asked. */
 export interface HostCheckpoint {
@@ -59,16 +61,23 @@ export async function copyToHosts(
 ): Promise<string[]> {
   if (note === null || !planSteps(plan).some((step) => step.changes.includes("hosts"))) return [];
   const late = new AbortController();
-  const cancel = clock.timer(COPY_WITHIN_MS, () => late.abort(new Error("it took too long")));
-  const ends = await Promise.all(
-    remoteHosts(system, transports).map((host) =>
-      keepCheckpoint(host, authority, note, late.signal).then(
-        () => [],
-        (error: unknown) => [`${host.name} keeps no copy of the newest checkpoint: ${messageOf(error)}`],
-      ),
-    ),
-  );
+  const end = (): void => late.abort(new Error("it took too long"));
+  const cancel = clock.timer(COPY_WITHIN_MS, end);
+  let cancelNext = clock.timer(NEXT_WITHIN_MS, end);
+  const copies = remoteHosts(system, transports).map(async (host) => {
+    try {
+      await keepCheckpoint(host, authority, note, late.signal);
+      return [];
+    } catch (error) {
+      return [`${host.name} keeps no copy of the newest checkpoint: ${messageOf(error)}`];
+    } finally {
+      cancelNext();
+      cancelNext = clock.timer(NEXT_WITHIN_MS, end);
+    }
+  });
+  const ends = await Promise.all(copies);
   cancel();
+  cancelNext();
   return ends.flat();
 }
 
