@@ -138,6 +138,7 @@ export function knownOperations(
   const balancer = simulatedBalancer(world, process);
   const { http, endpoint } = simulatedPublic(world, process);
   const rollout = rolloutOperations({
+    authority: world.disk.authority,
     fleet,
     loadBalancer: balancer,
     releases: {

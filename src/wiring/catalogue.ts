@@ -38,6 +38,7 @@ export function catalogueOf(connected: CatalogueNeeds): ReadonlyMap<string, Oper
   const publicEndpoint = publicEndpointOf(system, http);
   const operations: Operation[] = [
     ...rolloutOperations({
+      authority,
       fleet,
       loadBalancer,
       releases,

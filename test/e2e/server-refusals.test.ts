@@ -111,11 +111,11 @@ const FAULTS: readonly Fault[] = [
         stateDir: path.join(system.directory, "another-state"),
         checkpointCopyDir: path.join(system.directory, "another-copy"),
       })),
-    ends: "rolled-back",
-    says: [/web-1: the host belongs to authority .*; web-2: the host belongs to authority/],
+    ends: "refused",
+    says: [/HOST_FENCED {2}web-1 belongs to authority \S+, web-2 belongs to authority \S+, this .*: .* `sunny adopt`/],
     check: (_system, { events }) => {
-      const touched = events.filter((event) => /draining|activating/.test(String(event["state"])));
-      assert.deepEqual(touched, []);
+      const begun = events.filter((event) => ["deployment", "host", "step"].includes(String(event["event"])));
+      assert.deepEqual(begun, []);
     },
   },
 ];

@@ -106,6 +106,7 @@ describe("rollout of real services behind the real proxy", () => {
       },
     });
     const operations = rolloutOperations({
+      authority: "authority-1",
       fleet: hosts.fleet,
       loadBalancer: proxyBalancer(socket, "authority-1"),
       releases: { find: async (wanted) => hosts.releases.filter((one) => one.id === wanted || one.version === wanted) },

@@ -30,6 +30,29 @@ const turn = (host: string, weight: number): string[] => [
 ];
 
 describe("deploy-production", () => {
+  it("is refused before it begins, with whose they are, where hosts belong to another state directory", async () => {
+    const world = worldOf();
+    const operation = world.operations.get("deploy-production")!;
+    const observe = (): Promise<unknown> =>
+      operation.observe!({
+        args: operation.args.parse({}),
+        system: world.system,
+        release: NEW,
+        previous: null,
+        stepName: "deploy-production",
+        actor: "operator",
+        mode: "deploy",
+      });
+    assert.deepEqual(Object.keys((await observe()) as object), ["active"]);
+    world.hosts.host("web-2").authority = "b";
+    world.hosts.host("web-4").authority = "c";
+    await assert.rejects(observe(), {
+      code: "HOST_FENCED",
+      message:
+        /^web-2 belongs to authority b, web-4 belongs to authority c, this state directory is a: .*`sunny adopt`/,
+    });
+  });
+
   it("goes canary, bake, batches, bake, one host at a time, and ends with full weights", async () => {
     const world = worldOf();
     world.hosts.minServing = 3;

@@ -259,6 +259,8 @@ export interface SchemaKnowledge {
 }
 
 export interface RolloutPorts {
+  /** Whom the hosts have to belong to, where they belong to anybody: the journal's. */
+  readonly authority: string;
   readonly fleet: Fleet;
   readonly loadBalancer: LoadBalancer;
   readonly releases: ReleaseSource;

@@ -31,3 +31,15 @@ export function deploymentProblems(
   }
   return problems;
 }
+
+/**
+ * Hosts that belong to another state directory, which would refuse every change. Hosts that belong to nobody are taken with
+ * the first change.
+ */
+export function foreignHosts(authority: string, { hosts }: Pick<Survey, "hosts">): Finding[] {
+  return hosts.flatMap(({ host, state }) => {
+    const fence = state?.fence ?? null;
+    if (fence === null || fence.authority === authority) return [];
+    return [{ subject: host, ok: false, message: `${host} belongs to authority ${fence.authority}` }];
+  });
+}

@@ -59,6 +59,7 @@ export class RolloutWorld {
       ...(options.monitoring === undefined ? {} : { monitoring: options.monitoring }),
     });
     const operations = rolloutOperations({
+      authority: "a",
       fleet: this.hosts.fleet(),
       loadBalancer: this.hosts.balancer(),
       releases: {
