@@ -10,6 +10,7 @@ import path from "node:path";
 import process from "node:process";
 import { sleep, systemClock } from "../../src/clock.ts";
 import { startRemoteSystem, type RemoteSystem } from "../../test/support/remote/remote-system.ts";
+import { undoAtEnd } from "../endings.ts";
 import type { RunBench } from "../shape.ts";
 import { startLoad, type Load } from "./load.ts";
 import { resultOf } from "./result.ts";
@@ -32,6 +33,7 @@ const OURS_MS = 480_000;
 export const run: RunBench = async ({ log }) => {
   const wanted = Number(process.env["SUNNY_BENCH_REQUESTS"] ?? REQUESTS);
   const system = await start();
+  const stop = undoAtEnd(() => system.stop());
   try {
     const load = await startLoad({
       port: system.port,
@@ -50,7 +52,7 @@ export const run: RunBench = async ({ log }) => {
     const books = system.reconcile();
     return resultOf({ capacity, rate, wanted, deployments, customers, books });
   } finally {
-    await system.stop();
+    await stop();
   }
 };
 
