@@ -195,7 +195,10 @@ export class SimulatedProcess {
       onPart: (part) => {
         if (scope !== undefined) this.reach(position, `part-${part}`, label);
         if (fault?.atPart === part) fault.act?.(script as Script<unknown>);
-        if (fault?.cutAt === part) lost.resolve({ ok: false, error: new Error(`${label}: the connection was lost`) });
+        if (fault?.cutAt !== part) return;
+        // A program of one's own has no connection that could be cut while it goes on.
+        if (call.ownProgram === true) script.end("it was ended");
+        else lost.resolve({ ok: false, error: new Error(`${label}: the connection was lost`) });
       },
       ...(call.enter === undefined ? {} : { enter: call.enter as (script: Script<T>) => number | undefined }),
     });
