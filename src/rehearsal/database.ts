@@ -184,6 +184,27 @@ function objectsOf(migrations: readonly (Migration | AppliedMigration)[]): Schem
   return Object.fromEntries(migrations.map(({ id, checksum }) => [`table t_${id}`, checksum]));
 }
 
+/** The backup that somebody made just before a run, as every night. */
+export function backUpBefore(world: SimulatedWorld): void {
+  world.database.backups.unshift(backupOf(world, "the-night-before"));
+}
+
+function backupOf(world: SimulatedWorld, id: string): BackupManifest {
+  return {
+    format: 1,
+    id,
+    database: "database",
+    at: rfc3339(world.clock.now()),
+    file: `${id}.backup`,
+    bytes: 4_096,
+    sha256: "0".repeat(64),
+    recipients: [],
+    schemaVersion: world.database.applied.at(-1)?.id ?? null,
+    tables: {},
+    proof: null,
+  };
+}
+
 function simulatedBackups(
   world: SimulatedWorld,
   process: SimulatedProcess,
@@ -200,19 +221,7 @@ function simulatedBackups(
           const done = backups.find((one) => one.id === id);
           if (done !== undefined) return done;
           yield 2_000;
-          const manifest: BackupManifest = {
-            format: 1,
-            id,
-            database: "database",
-            at: rfc3339(world.clock.now()),
-            file: `${id}.backup`,
-            bytes: 4_096,
-            sha256: "0".repeat(64),
-            recipients: [],
-            schemaVersion: world.database.applied.at(-1)?.id ?? null,
-            tables: {},
-            proof: null,
-          };
+          const manifest = backupOf(world, id);
           if (!backups.some((one) => one.id === id)) backups.unshift(manifest);
           yield 5;
           return manifest;

@@ -26,6 +26,15 @@ void describe("rehearse", () => {
     assert.deepEqual([...new Set(back?.consequences.map(({ outcome }) => outcome))], ["held, then rolled-back"]);
   });
 
+  void it("begins where a gate that asks for a recent backup is content", async () => {
+    const plan = await planFor({ hosts: 2, active: OLD }, { kind: "deploy" });
+    const asked = plan.gates.filter(({ text }) => text.includes("backup"));
+    assert.equal(asked.length, 1);
+    const binding = { kind: "operation", name: "verify-backups", args: {} } as const;
+    const gates = plan.gates.map((gate) => (asked.includes(gate) ? { ...gate, binding } : gate));
+    assert.deepEqual((await rehearse({ ...plan, gates })).unsafe, []);
+  });
+
   void it("rehearses a rollback and a first deployment", async () => {
     const back = await planFor({ hosts: 2, active: NEW }, { kind: "rollback", gradual: null });
     assert.deepEqual((await rehearse(back)).unsafe, []);

@@ -1,7 +1,7 @@
 import type { ReleaseRef } from "../operation.ts";
 import { planSteps } from "../plan/model.ts";
 import type { Plan } from "../plan/model.ts";
-import { migrateBefore, migrationFiles } from "./database.ts";
+import { backUpBefore, migrateBefore, migrationFiles } from "./database.ts";
 import type { PapersByName } from "./papers.ts";
 import { SimulatedWorld } from "./world.ts";
 
@@ -74,6 +74,8 @@ function fillDatabase(world: SimulatedWorld, plan: Plan, active: ReleaseRef | nu
   if (active !== null) world.database.files.set(active.id, migrationFiles(before));
   if (plan.release !== null) world.database.files.set(plan.release.id, migrationFiles(after));
   if (active !== null) migrateBefore(world, active);
+  // A gate of the runbook may ask for a recent one.
+  backUpBefore(world);
 }
 
 function fillInfrastructure(world: SimulatedWorld, plan: Plan, active: ReleaseRef | null): void {
