@@ -128,12 +128,14 @@ describe("hosts on this machine", { concurrency: true }, () => {
     )) as [Buffer];
     assert.equal(line.toString().trim(), "pending");
     child.kill("SIGKILL");
-    assert.equal((await world.fleet.read("late")).active?.id, second.id);
     const back = await until(
       () => world.fleet.read("late"),
       (state) => state.pending === null,
     );
     assert.deepEqual([back.active?.id, back.last?.state], [first, "reverted"]);
+    const log = readFileSync(join(root("late"), ".sunny", "activations"), "utf8").trim().split("\n");
+    const events = log.filter((line) => line.includes(" orphan ")).map((line) => line.split(" ")[1]);
+    assert.deepEqual(events, ["begun", "activated", "reverted"]);
     await until(
       () => world.fleet.probe("late"),
       (probe) => probe.version === "1.0.0",

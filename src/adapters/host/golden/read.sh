@@ -169,7 +169,20 @@ look() {
 look "$root"
 look "$S"
 look "$root/releases"
-active
+activation() {
+  LOG= N_LINE=
+  [ ! -r "$S/activations" ] || LOG=$(tail -n 200 "$S/activations")
+  pending && N_LINE="$N_TURN $N_ID $N_PREV $N_EXPOSED $N_UNTIL $N_BOOT"
+  active
+}
+# Every change writes to the log, and what waits is there or not: the same before and after is one state of the host.
+activation
+for round in 1 2 3 4 5 6 7 8 9; do
+  was=$ACTIVE:$N_LINE:$LOG
+  activation
+  [ "$was" != "$ACTIVE:$N_LINE:$LOG" ] || break
+  nap 0.02
+done
 echo "active $ACTIVE"
 # Oldest first, by when they were installed.
 ls -1Atr "$root/releases" 2>/dev/null | while IFS= read -r name; do
@@ -180,15 +193,13 @@ if [ -r "$S/fence" ]; then
   echo "fence $f_token $f_authority"
 fi
 if service_pid; then echo "service running ${PID:-0}"; else echo "service stopped 0"; fi
-if pending; then
+if [ -n "$N_LINE" ]; then
   uptime
   left=$((N_UNTIL - U))
   if [ "$N_BOOT" != "$B" ] || [ "$left" -lt 0 ]; then left=0; fi
   echo "pending $N_TURN $N_ID $N_PREV $N_EXPOSED $left"
 fi
-if [ -r "$S/activations" ]; then
-  tail -n 200 "$S/activations" | while IFS= read -r line; do printf 'log %s\n' "$line"; done
-fi
+[ -z "$LOG" ] || printf '%s\n' "$LOG" | while IFS= read -r line; do printf 'log %s\n' "$line"; done
 set -- $(df -Pk "$root" 2>/dev/null | tail -n 1)
 [ $# -lt 4 ] || echo "free $4"
 echo "clock $(date +%s)"
