@@ -133,7 +133,9 @@ describe("hosts on this machine", { concurrency: true }, () => {
       (state) => state.pending === null,
     );
     assert.deepEqual([back.active?.id, back.last?.state], [first, "reverted"]);
-    const log = readFileSync(join(root("late"), ".sunny", "activations"), "utf8").trim().split("\n");
+    const log = readFileSync(join(root("late"), ".sunny", "activations"), "utf8")
+      .trim()
+      .split("\n");
     const events = log.filter((line) => line.includes(" orphan ")).map((line) => line.split(" ")[1]);
     assert.deepEqual(events, ["begun", "activated", "reverted"]);
     await until(

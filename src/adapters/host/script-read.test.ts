@@ -14,7 +14,8 @@ const NEW = "1.1.0-bbbbbbbbbbbb";
 /** A fixed word for whatever boot this is: the host's own record says the same, so that it counts as of this boot. */
 const PENDING = `t2 ${NEW} ${OLD} 0 99999999999 boot`;
 
-const log = (event: string, id: string, turn = "t2"): string => `echo '7 ${event} ${turn} ${id} ${OLD} -' >>activations`;
+const log = (event: string, id: string, turn = "t2"): string =>
+  `echo '7 ${event} ${turn} ${id} ${OLD} -' >>activations`;
 const link = (id: string): string => `ln -sfn releases/${id} ../current`;
 const arm = `echo '${PENDING}' >pending.new && mv -f pending.new pending`;
 
