@@ -5,8 +5,9 @@ const LONGEST_VALUE = 80;
 
 const change = z.object({
   actions: z.array(z.string()),
-  before: z.unknown(),
-  after: z.unknown(),
+  before: z.unknown().optional(),
+  /** Left out where all of it is known only after the apply, such as an output of a resource that is yet to be made. */
+  after: z.unknown().optional(),
   after_unknown: z.unknown().optional(),
   before_sensitive: z.unknown().optional(),
   after_sensitive: z.unknown().optional(),

@@ -21,6 +21,7 @@ import type { HostState, Probe, ServerState } from "../../operations/rollout/por
 import type { System } from "../../system/schema.ts";
 import { processRunner } from "../process/runner.ts";
 import { findBinary } from "./environment.ts";
+import { readPlanJson } from "./plan-json.ts";
 import { terraformCli } from "./terraform.ts";
 
 const installed = findBinary(["terraform", "tofu"], process.env) !== null;
@@ -164,6 +165,22 @@ test("a plan is saved, shown without secrets, applied, and recorded; then nothin
   assert.equal((await made.terraform.applied())?.version, "2.0.0");
   const again = await deploy(made, release, null);
   assert.match(again.summary, /^Unchanged/);
+});
+
+test("an output that is known only after the apply is no obstacle", real, async (t) => {
+  const made = world(t);
+  const release = made.release("2.0.0", "a", `${HOST}output "web" { value = terraform_data.web.output }\n`);
+  const report = await deploy(made, release, null);
+  assert.match(report.summary, /applied the saved plan: 1 change/);
+});
+
+test("a plan is read with and without the values that its outputs have before and after", () => {
+  const output = { actions: ["create"], before: null, after_unknown: true };
+  const { resources, outputs } = readPlanJson(
+    JSON.stringify({ resource_changes: [], output_changes: { web: output, gone: { actions: ["delete"] } } }),
+  );
+  assert.deepEqual(resources, []);
+  assert.deepEqual(outputs, ["web", "gone"]);
 });
 
 test("a plan that destroys is refused by address, unless it was allowed by address", real, async (t) => {
