@@ -19,8 +19,8 @@ interface ColumnRow {
 }
 
 /**
- * Everything in the schema by kind and name, with a definition that is the same for the same meaning: white space and
- * comments count for nothing. Columns stand for themselves, so that a missing one can be named.
+ * Everything in the schema by kind and name, with a definition that is the same for the same meaning: white space,
+ * comments and the case of what is not quoted count for nothing. Columns stand for themselves, so that a missing one can be named.
  */
 export function schemaObjects(db: DatabaseSync): SchemaObjects {
   const objects: Record<string, string> = {};
@@ -46,7 +46,7 @@ function columnText({ type, notnull, dflt_value, pk, hidden }: ColumnRow): strin
   return parts.join(" ");
 }
 
-/** SQL with comments out and white space reduced; quoted text stays as it is. */
+/** SQL with comments out, white space reduced and words in small letters; quoted text stays as it is. */
 export function normalised(sql: string): string {
   const tokens = sql.match(
     /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|\s+|[\w$.]+|./g,
@@ -59,7 +59,7 @@ export function normalised(sql: string): string {
       continue;
     }
     if (gap && /[\w$.'"`\]]$/.test(text) && /^[\w$.'"`[]/.test(token)) text += " ";
-    text += token;
+    text += /^\w/.test(token) ? token.toLowerCase() : token;
     gap = false;
   }
   return text;

@@ -36,7 +36,7 @@ for (const [what, sql, named] of [
   [
     "an index on something else",
     "DROP INDEX payments_by_reference; CREATE INDEX payments_by_reference ON payments (amount)",
-    /index payments_by_reference: is CREATE INDEX payments_by_reference ON payments\(amount\), should be CREATE INDEX payments_by_reference ON payments\(reference\)/,
+    /index payments_by_reference: is create index payments_by_reference on payments\(amount\), should be create index payments_by_reference on payments\(reference\)/,
   ],
   [
     "a migration that is not applied",
@@ -108,11 +108,13 @@ test("a file that is no database, and one that is missing, are named", async (t)
   assert.match((await verify()).message, /payments\.db cannot be opened: file is not a database/);
 });
 
-test("definitions are compared without white space and comments, and with quoted text as it is", () => {
+test("definitions are compared without white space, comments and case, and with quoted text as it is", () => {
   assert.equal(
     normalised("CREATE  TABLE a -- why\n( x  TEXT /* y */ DEFAULT 'a  -- b' )"),
-    "CREATE TABLE a(x TEXT DEFAULT'a  -- b')".replace("DEFAULT'", "DEFAULT '"),
+    "create table a(x text default 'a  -- b')",
   );
+  assert.equal(normalised("create index i ON a (X)"), normalised("CREATE INDEX i on A(x)"));
+  assert.notEqual(normalised("CREATE TABLE a (x DEFAULT 'A')"), normalised("CREATE TABLE a (x DEFAULT 'a')"));
   assert.notEqual(
     normalised("CREATE TABLE a (x TEXT DEFAULT 'a b')"),
     normalised("CREATE TABLE a (x TEXT DEFAULT 'a  b')"),
