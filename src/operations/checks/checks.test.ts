@@ -48,6 +48,12 @@ const readiness: Case[] = [
     /versions: hosts run different ones: 2\.0\.0 on web-1; 2\.1\.0 on web-2/,
   ],
   [
+    "a service that is not the release in current",
+    (world) =>
+      world.hosts.set("web-2", { freeBytes: 1e10, pending: null, active: { id: "1.9.0-abc", version: "1.9.0" } }),
+    /service on web-2: answers as 2\.0\.0 and current is 1\.9\.0-abc; a restart would change it/,
+  ],
+  [
     "a server that is down",
     (world) => change(world, "web-1", { up: false, check: "connect ECONNREFUSED" }),
     /server web-1: is down: connect ECONNREFUSED/,

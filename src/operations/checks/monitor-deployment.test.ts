@@ -51,6 +51,24 @@ test("hosts within their thresholds pass, with what was observed", async (t) => 
   );
 });
 
+test("a threshold that had nothing to judge is not said to be kept", async (t) => {
+  const clock = fakeClock(START);
+  const world = checkWorld(scratch(t), clock);
+  const busy = counting(() => 0);
+  const idle = counting(() => 0);
+  world.reading = (host, at) => (host === "web-2" ? { ...idle(host, START), at } : busy(host, at));
+  const some = await watched(world, clock);
+  assert.ok(!(some instanceof Error), String(some));
+  assert.match(
+    some.summary,
+    /^2 hosts stayed within the thresholds that could be judged for 30 s; nothing was observed for Error rate > 1% on web-2$/,
+  );
+  world.reading = (host, at) => ({ ...idle(host, START), at });
+  const none = await watched(world, clock);
+  assert.ok(!(none instanceof Error), String(none));
+  assert.match(none.summary, /; nothing was observed for Error rate > 1%$/);
+});
+
 test("one bad host among good ones is named, with the rule and the figures", async (t) => {
   const clock = fakeClock(START);
   const world = checkWorld(scratch(t), clock);

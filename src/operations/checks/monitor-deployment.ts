@@ -34,10 +34,12 @@ export function monitorDeploymentOperation(ports: WatchPorts): Operation {
     deadlineMs: MOST_SECONDS * 1000 + 120_000,
     run: async (ctx, call) => {
       const { watchMs } = lengths(call);
-      const { findings, watched } = await readStep(ctx, call, "watch", watchMs + 120_000, ({ signal, log }) =>
+      const { findings, watched, unseen } = await readStep(ctx, call, "watch", watchMs + 120_000, ({ signal, log }) =>
         watch(ports, call, signal, log),
       );
-      return concluded(findings, `${watched} hosts stayed within every threshold for ${durationText(watchMs)}`, {
+      const limits = unseen.length === 0 ? "every threshold" : "the thresholds that could be judged";
+      const rest = unseen.length === 0 ? "" : `; nothing was observed for ${unseen.join(", ")}`;
+      return concluded(findings, `${watched} hosts stayed within ${limits} for ${durationText(watchMs)}${rest}`, {
         watchMs,
       });
     },
@@ -55,16 +57,19 @@ async function watch(
   call: OperationCall<Args>,
   signal: AbortSignal,
   log: (text: string) => void,
-): Promise<{ findings: Finding[]; watched: number }> {
+): Promise<{ findings: Finding[]; watched: number; unseen: string[] }> {
   const hosts = call.system.hosts.map(({ name }) => name);
+  let unseen: string[] = [];
   const findings = await looked("monitoring", signal, async () => {
     const monitored = await ports.monitoring.monitored(signal);
     const usable = ruleFindings(monitored);
     if (usable.some(({ ok }) => !ok)) return usable;
-    return judged(monitored, ports, call, hosts, signal);
+    const judgements = await judged(monitored, ports, call, hosts, signal);
+    unseen = unseenRules(judgements);
+    return [...judgements].flatMap(([host, judgement]) => hostFindings(host, judgement, monitored));
   });
   for (const { subject, message } of findings) log(`${subject}: ${message}\n`);
-  return { findings, watched: hosts.length };
+  return { findings, watched: hosts.length, unseen };
 }
 
 async function judged(
@@ -73,12 +78,22 @@ async function judged(
   call: OperationCall<Args>,
   hosts: readonly string[],
   signal: AbortSignal,
-): Promise<Finding[]> {
+): Promise<Map<string, Judgement>> {
   const { source, rules } = monitored;
   const { alpha } = call.system.monitoring;
   const { watchHosts } = await import("./watch-hosts.ts");
-  const judgements = await watchHosts({ source, rules, hosts, clock, alpha, ...lengths(call) }, signal);
-  return [...judgements].flatMap(([host, judgement]) => hostFindings(host, judgement, monitored));
+  return watchHosts({ source, rules, hosts, clock, alpha, ...lengths(call) }, signal);
+}
+
+/** Rules that had nothing to judge, such as an error rate without requests, with the hosts unless it is all of them. */
+function unseenRules(judgements: ReadonlyMap<string, Judgement>): string[] {
+  const hosts = new Map<string, string[]>();
+  for (const [host, { rules }] of judgements) {
+    for (const { title, observed } of rules) {
+      if (observed === null) hosts.set(title, [...(hosts.get(title) ?? []), host]);
+    }
+  }
+  return [...hosts].map(([title, on]) => (on.length === judgements.size ? title : `${title} on ${on.join(", ")}`));
 }
 
 function hostFindings(host: string, judgement: Judgement, monitored: Monitored): Finding[] {

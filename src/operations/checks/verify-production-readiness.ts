@@ -1,5 +1,6 @@
 import { defineOperation, type Finding, type Operation, type OperationCall } from "../../operation.ts";
 import type { HostSpec } from "../../system/schema.ts";
+import type { HostState } from "../rollout/ports.ts";
 import { judgeOne } from "../tls/verify-ssl.ts";
 import {
   bad,
@@ -65,13 +66,23 @@ async function hostFindings(ports: CheckPorts, call: OperationCall<unknown>, sig
   const idle = isFirstDeployment(call);
   const each = await Promise.all(
     call.system.hosts.map(async ({ name }) => {
-      const host = await looked(name, signal, () => hostFinding(ports, name, signal));
+      const reading = readAt(ports, name, signal);
+      const host = await looked(name, signal, async () => hostFinding(name, await reading));
+      const active = await reading.then(
+        ({ state }) => state.active ?? null,
+        () => null,
+      );
       const service = await looked(`service on ${name}`, signal, async () => {
         const probe = await ports.fleet.probe(name, signal);
         if (!probe.ok && idle) return "nothing is deployed there yet";
         if (!probe.ok) return bad(`service on ${name}`, probe.reason === "" ? `answers ${probe.status}` : probe.reason);
         const version = probe.version ?? "no version";
         versions.set(version, [...(versions.get(version) ?? []), name]);
+        if (active !== null && probe.version !== null && active.version !== version)
+          return bad(
+            `service on ${name}`,
+            `answers as ${version} and current is ${active.id}; a restart would change it`,
+          );
         return `healthy, ${version}, in ${durationText(probe.latencyMs)}`;
       });
       return [...host, ...service];
@@ -92,10 +103,19 @@ function versionFinding(versions: ReadonlyMap<string, readonly string[]>, expect
   return good("versions", found);
 }
 
-async function hostFinding({ fleet, clock }: CheckPorts, name: string, signal: AbortSignal): Promise<Finding[]> {
+interface Reading {
+  readonly state: HostState;
+  readonly before: number;
+  readonly after: number;
+}
+
+async function readAt({ fleet, clock }: CheckPorts, name: string, signal: AbortSignal): Promise<Reading> {
   const before = clock.now();
   const state = await fleet.read(name, signal);
-  const after = clock.now();
+  return { state, before, after: clock.now() };
+}
+
+function hostFinding(name: string, { state, before, after }: Reading): Finding[] {
   // The host looked at its clock at some moment in between.
   const uncertain = (after - before) / 2;
   const offset = state.clockMs - (before + uncertain);
