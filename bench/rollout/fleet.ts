@@ -1,6 +1,6 @@
 /**
  * The hosts of the benchmark: addresses of the loopback network behind real SSH servers, each with a root and a service
- * of its own for every tool, and two releases of which one file differs.
+ * of its own for every tool, and releases that differ from the one before in one file.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { undoAtEnd } from "../endings.ts";
 import { oneServer } from "./one-server.ts";
 import { withFreePort } from "./ports.ts";
 import { makeReleases, treeOf } from "./releases.ts";
-import type { BenchRelease } from "./releases.ts";
+import type { BenchRelease, BenchReleases } from "./releases.ts";
 
 export interface BenchHost {
   readonly name: string;
@@ -32,7 +32,7 @@ export interface BenchFleet {
   readonly hosts: readonly BenchHost[];
   /** Where the services of all hosts listen, each on its host's address. */
   readonly servicePort: number;
-  readonly releases: readonly [BenchRelease, BenchRelease];
+  readonly releases: BenchReleases;
   rootOf(tool: string, host: BenchHost): string;
   /** Makes the roots of a tool anew. */
   prepare(tool: string): void;
@@ -42,6 +42,8 @@ export interface BenchFleet {
   wrong(tool: string, release: BenchRelease): Promise<string[]>;
   /** Ends the services of a tool and removes its roots. */
   clear(tool: string): void;
+  /** The same hosts behind other servers, which offer no other key exchange than this one; closed with the fleet. */
+  exchanging(kex: string): Promise<BenchFleet>;
   close(): Promise<void>;
 }
 
@@ -82,25 +84,10 @@ async function startFleet(
 ): Promise<BenchFleet> {
   const count = size.hosts;
   const key = makeKey(path.join(dir, "key"));
-  const starts: Promise<Sshd>[] = [];
-  const hosts: BenchHost[] = [];
-  undo.push(() => stopAll(starts));
-  for (let at = 0; at < count; at += ADDRESSES) {
-    const addresses = Array.from({ length: Math.min(ADDRESSES, count - at) }, (_, i) => addressOf(at + i));
-    const options = {
-      dir: path.join(dir, `sshd-${at}`),
-      addresses,
-      authorizedKeys: [key.public],
-      config: configIn(dir),
-    };
-    const start = withFreePort(addresses, (port) => startSshd({ ...options, port }));
-    starts.push(start);
-    const { port } = await start;
-    hosts.push(...addresses.map((address, i) => ({ name: `host-${at + i + 1}`, address, port })));
-  }
-  const sshds = await Promise.all(starts);
-  const knownHosts = path.join(dir, "known_hosts");
-  writeFileSync(knownHosts, sshds.map((sshd) => sshd.knownHosts()).join(""));
+  const servers: StartedServer[] = [];
+  undo.push(() => stopAll(servers));
+  const behind = (kex: string | null): Promise<Servers> => startServers(count, dir, key.public, kex, servers);
+  const { hosts, user, knownHosts } = await behind(null);
   const keys = generateKey("bench");
   const releases = await makeReleases(dir, keys.signer, size.files);
   const rootOf = (tool: string, host: BenchHost): string => path.join(dir, "hosts", tool, host.name);
@@ -118,9 +105,9 @@ async function startFleet(
   };
   const prepared = new Set<string>();
   undo.push(() => prepared.forEach(clear));
-  return {
+  const fleet: BenchFleet = {
     dir,
-    user: sshds[0]?.user ?? "root",
+    user,
     keyFile: key.path,
     knownHosts,
     verifierKey: keys.verifier,
@@ -158,26 +145,60 @@ async function startFleet(
       return (await Promise.all(found)).flat();
     },
     clear,
+    exchanging: async (kex) => ({ ...fleet, ...(await behind(kex)) }),
     close,
   };
+  return fleet;
+}
+
+type Servers = Pick<BenchFleet, "hosts" | "user" | "knownHosts">;
+type StartedServer = Promise<Sshd>;
+
+/** Starts what `count` hosts need, with their key exchange or with what OpenSSH offers; what is started is in `starts`. */
+async function startServers(
+  count: number,
+  dir: string,
+  authorizedKey: string,
+  kex: string | null,
+  starts: StartedServer[],
+): Promise<Servers> {
+  const sshds: Sshd[] = [];
+  const hosts: BenchHost[] = [];
+  const name = kex ?? "default";
+  for (let at = 0; at < count; at += ADDRESSES) {
+    const addresses = Array.from({ length: Math.min(ADDRESSES, count - at) }, (_, i) => addressOf(at + i));
+    const options = {
+      dir: path.join(dir, `sshd-${name}-${at}`),
+      addresses,
+      authorizedKeys: [authorizedKey],
+      config: configIn(dir, kex),
+    };
+    const start = withFreePort(addresses, (port) => startSshd({ ...options, port }));
+    starts.push(start);
+    const sshd = await start;
+    sshds.push(sshd);
+    hosts.push(...addresses.map((address, i) => ({ name: `host-${at + i + 1}`, address, port: sshd.port })));
+  }
+  const knownHosts = path.join(dir, `known_hosts-${name}`);
+  writeFileSync(knownHosts, sshds.map((sshd) => sshd.knownHosts()).join(""));
+  return { hosts, user: sshds[0]?.user ?? "root", knownHosts };
 }
 
 /** What the servers have beside what every test's server has. */
-function configIn(dir: string): string[] {
+function configIn(dir: string, kex: string | null): string[] {
   // What whoever runs the benchmark has in the start-up files of a shell is no part of a host.
   const home = path.join(dir, "home");
   mkdirSync(home, { recursive: true });
-  const kex = process.env["SUNNY_BENCH_KEX"];
   return [
     // pyinfra and ansible copy files with it.
     "Subsystem sftp internal-sftp",
     `SetEnv HOME=${home}`,
-    ...(kex === undefined ? [] : [`KexAlgorithms ${kex}`]),
+    ...(kex === null ? [] : [`KexAlgorithms ${kex}`]),
   ];
 }
 
 /** Stops also what is only starting. */
-async function stopAll(starts: readonly Promise<Sshd>[]): Promise<void> {
+async function stopAll(starts: readonly StartedServer[]): Promise<void> {
   await Promise.allSettled(starts.map((start) => start.then((sshd) => sshd.stop())));
 }
 

@@ -1,4 +1,4 @@
-/** Two releases for the benchmark's hosts, of which one file differs, and what they look like on a host. */
+/** Releases for the benchmark's hosts, each with one file that differs from the one before, and what they look like on a host. */
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -36,8 +36,11 @@ while (1) {
 
 const FILE_BYTES = 12_500;
 
-/** Packs both, with so many files of 12,500 bytes each. */
-export async function makeReleases(dir: string, signer: string, files: number): Promise<[BenchRelease, BenchRelease]> {
+/** One after the other, as a service gets them. */
+export type BenchReleases = readonly [BenchRelease, BenchRelease, BenchRelease];
+
+/** Packs them, with so many files of 12,500 bytes each. */
+export async function makeReleases(dir: string, signer: string, files: number): Promise<BenchReleases> {
   const source = path.join(dir, "source");
   for (let at = 0; at < files; at++) {
     const file = path.join(source, "lib", `part-${at % 25}`, `file-${at}.bin`);
@@ -55,7 +58,7 @@ export async function makeReleases(dir: string, signer: string, files: number): 
     const tree = treeOf(content);
     return { ...releaseRef(manifest), archive, manifest: manifestFile, bytes: statSync(archive).size, tree };
   };
-  return [await pack("1.0.0"), await pack("1.0.1")];
+  return [await pack("1.0.0"), await pack("1.0.1"), await pack("1.0.2")];
 }
 
 /** Bytes that no compression makes smaller, the same in every run. */
