@@ -130,6 +130,28 @@ function awsEnvironment(t: TestContext, credentials: Readonly<Record<string, str
   t.after(() => (process.env = before));
 }
 
+test("a threshold that nothing answers for is told at its own line, not at that of the first one", async (t) => {
+  const port = await listen(
+    t,
+    http.createServer((_request, response) => response.end(PAGE)),
+  );
+  const text =
+    "# Service\n\n## Alert Thresholds\n\n- Error rate > 1%\n- Queue length > 10\n- p95 response time > 300 ms\n";
+  const { diagnostics } = await watchedNow(
+    systemOf(port, { source: { kind: "scrape", path: "/metrics" } }),
+    parseRunbook(text, "RUNBOOK.md").runbook,
+    undefined,
+    NEEDS,
+  );
+  assert.deepEqual(
+    diagnostics.map(({ line, message }) => [line, /^Cannot check "([^"]*)"/.exec(message)?.[1]]),
+    [
+      [6, "Queue length > 10"],
+      [7, "p95 response time > 300 ms"],
+    ],
+  );
+});
+
 test("a system that is configured with CloudWatch is watched through it", async (t) => {
   awsEnvironment(t, { AWS_ACCESS_KEY_ID: "AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY: "example" });
   const endpoint = `http://127.0.0.1:${await listen(t, cloudWatch())}`;

@@ -14,7 +14,7 @@ import { checkRules } from "../operations/monitor/check.ts";
 import { detectBinding } from "../operations/monitor/detect.ts";
 import { edgesOf } from "../operations/monitor/edges.ts";
 import { withHostReadings, type UsageReading } from "../operations/monitor/host-readings.ts";
-import { buildRules, rulesFromThreshold } from "../operations/monitor/rules.ts";
+import { buildRules, rulesFromThreshold, titleOf } from "../operations/monitor/rules.ts";
 import { diagnostic, type Diagnostic } from "../runbook/diagnostic.ts";
 import type { Runbook } from "../runbook/model.ts";
 import type { System } from "../system/schema.ts";
@@ -85,7 +85,6 @@ export async function watchedNow(
 ): Promise<Watched & { readonly diagnostics: readonly Diagnostic[] }> {
   if (runbook.thresholds.length === 0) return { rules: [], metrics: null, diagnostics: [] };
   const at = runbook.thresholds[0] ?? { line: 1, column: 1 };
-  const unanswered = (message: string): Diagnostic => diagnostic("PL203", runbook.file, at, { message });
   const unsupported = frozen === undefined ? unsupportedThresholds(runbook) : [];
   if (unsupported.length > 0) return { rules: [], metrics: null, diagnostics: unsupported };
   try {
@@ -105,7 +104,13 @@ export async function watchedNow(
     return {
       rules,
       metrics,
-      diagnostics: problems.map((one) => unanswered(`${one.message}. ${hintOf(one, system)}`.trim())),
+      diagnostics: problems.map((one) => {
+        const title = rules.find(({ id }) => id === one.details["rule"])?.title;
+        const stated = runbook.thresholds.find((threshold) => titleOf(threshold) === title);
+        return diagnostic("PL203", runbook.file, stated ?? at, {
+          message: `${one.message}. ${hintOf(one, system)}`.trim(),
+        });
+      }),
     };
   } catch (error) {
     if (!isSunnyError(error)) throw error;

@@ -8,7 +8,7 @@ import { formatSeconds } from "../../analysis/wording.ts";
 
 /**
  * Checks at plan time that every rule gets data now from every host: what is missing today would make the rule blind
- * tomorrow. Returns one error a rule and cause, none when all is well; nothing is thrown.
+ * tomorrow. Returns one error a rule and cause, none when all is well, with the rule's id in the details; nothing is thrown.
  */
 export function checkRules(rules: readonly Rule[], readings: readonly HostReading[], now: number): SunnyError[] {
   const problems: SunnyError[] = [];
@@ -84,7 +84,10 @@ function missingEdges(rule: Rule, sample: HostSample, edges: readonly number[]):
   return new SunnyError(
     "METRIC_BUCKET_MISSING",
     `Cannot check "${rule.title}": the histogram of ${sample.host} has no bucket edge at ${formatSeconds(edge)}, only at ${known === "" ? "none" : known}`,
-    { hint: `Add a bucket with le="${edge}" to the service's histogram, or state a limit that is one of its edges.` },
+    {
+      hint: `Add a bucket with le="${edge}" to the service's histogram, or state a limit that is one of its edges.`,
+      details: { rule: rule.id },
+    },
   );
 }
 
@@ -96,5 +99,6 @@ function notFound(rule: Rule, sample: HostSample, what: string, key: string, val
   const found = value === undefined ? `does not report ${what}` : `reports ${value} for ${what}`;
   return new SunnyError("METRIC_NOT_FOUND", `Cannot check "${rule.title}": ${sample.host} ${found}`, {
     hint: `Name the metric under monitoring.bindings.${key} in sunny.config.ts.`,
+    details: { rule: rule.id },
   });
 }
