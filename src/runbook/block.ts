@@ -95,3 +95,14 @@ export function leavesOf(blocks: readonly Block[], into: ListEntry[] = []): read
   }
   return into;
 }
+
+/** Entries with a box, also those that hold further items. */
+export function tasksOf(blocks: readonly Block[]): readonly ListEntry[] {
+  return blocks.flatMap((block) => {
+    if (block.kind !== "list") return [];
+    return block.items.flatMap((entry) => [
+      ...(entry.text !== "" && entry.checked !== undefined ? [entry] : []),
+      ...tasksOf(entry.blocks),
+    ]);
+  });
+}

@@ -1,4 +1,4 @@
-import { holdsCode, leavesOf } from "./block.ts";
+import { holdsCode, leavesOf, tasksOf } from "./block.ts";
 import type { Block, ListEntry, Words } from "./block.ts";
 import type { ChecklistGroup, Gate, Item, ItemGroup } from "./model.ts";
 import type { Section } from "./outline.ts";
@@ -13,11 +13,13 @@ export interface Group {
   readonly blocks: readonly Block[];
   /** False: no label of its own, so it carries the section's. */
   readonly labelled: boolean;
+  /** The list item that is the label, when it has a box of its own. */
+  readonly task?: ListEntry;
 }
 
 /** Cuts a section into its labelled groups; what has no label comes under the section's own title. */
 export function groupsOf(section: Section): Group[] {
-  const groups: { title: string; at: number; blocks: Block[]; labelled: boolean }[] = [];
+  const groups: Group[] = [];
   const own = { title: section.title, at: section.at, blocks: [] as Block[], labelled: false };
   let label: Words | undefined;
   for (const block of section.blocks) {
@@ -33,7 +35,10 @@ export function groupsOf(section: Section): Group[] {
       continue;
     }
     const nesting = block.items.filter(hasInnerList);
-    for (const entry of nesting) groups.push({ ...labelledGroup(entry), blocks: [...entry.blocks] });
+    for (const entry of nesting) {
+      const task = entry.text !== "" && entry.checked !== undefined ? { task: entry } : {};
+      groups.push({ ...labelledGroup(entry), blocks: [...entry.blocks], ...task });
+    }
     const flat = { ...block, items: block.items.filter((entry) => !hasInnerList(entry)) };
     if (flat.items.length === 0) continue;
     if (label === undefined || nesting.length > 0) own.blocks.push(flat);
@@ -95,14 +100,18 @@ export function readItemGroups(reading: Reading, sections: readonly Section[]): 
 export function readChecklist(reading: Reading, sections: readonly Section[]): ChecklistGroup[] {
   return sections.flatMap((section) => {
     const groups = groupsOf(section);
-    const tasksOnly = groups.some((group) => leavesOf(group.blocks).some((entry) => entry.checked !== undefined));
+    const tasks = new Map(
+      groups.map((group) => [group, [...(group.task ? [group.task] : []), ...tasksOf(group.blocks)]]),
+    );
+    const tasksOnly = [...tasks.values()].some((some) => some.length > 0);
     return groups.flatMap((group) => {
-      const gates = leavesOf(group.blocks)
-        .filter((entry) => (tasksOnly ? entry.checked !== undefined : !holdsCode(entry.blocks)))
-        .map((entry): Gate => {
-          const id = uniqueId(reading, `${slug(group.title)}/${slug(entry.text)}`);
-          return { ...toItem(reading, entry), id, checked: entry.checked ?? false };
-        });
+      const entries = tasksOnly
+        ? (tasks.get(group) ?? [])
+        : leavesOf(group.blocks).filter((entry) => !holdsCode(entry.blocks));
+      const gates = entries.map((entry): Gate => {
+        const id = uniqueId(reading, `${slug(group.title)}/${slug(entry.text)}`);
+        return { ...toItem(reading, entry), id, checked: entry.checked ?? false };
+      });
       return gates.length === 0 ? [] : [{ title: group.title, ...placeAt(reading.source, group.at), gates }];
     });
   });

@@ -113,6 +113,10 @@ const LIMIT_COLUMN =
   /\b(?:thresholds?|limits?|alerts?|alarms?|warn(?:ing)?|crit(?:ical)?|max(?:imum)?|target|slo|objective|condition)\b/i;
 /** What is wanted may be better than what is still good enough; what warns is a limit wherever the table stands. */
 const ALARM_COLUMN = /\b(?:thresholds?|limits?|alerts?|alarms?|warn(?:ing)?|crit(?:ical)?)\b/i;
+/** For how long a limit has to be broken, when the cell is a duration. */
+const HOLD_COLUMN =
+  /\b(?:for|windows?|durations?|periods?|hold|sustained|evaluation|over|during|how long|lasting|time ?frame)\b/i;
+const DURATION = /^(?:for |over )?~?\d+[\s-]*(?:s|secs?|seconds?|m|mins?|minutes?|h|hours?)$/i;
 const ASIDE_COLUMN = /\b(?:percentile|statistic|aggregation|unit)\b/i;
 
 /** The rows of a table as lines: metric, comparison, value; one line for each column that holds a limit. */
@@ -123,7 +127,14 @@ function tableLines(table: Table, kind: RuleKind): Line[] {
     const [first] = row;
     if (first === undefined) return [];
     if (kind === "metrics" && limits.length === 0) return [first];
-    if (limits.length === 0) return [{ ...first, text: row.map((cell) => cell.text).join(" ") }];
+    const hold = row.find(
+      (cell, index) => index > 0 && HOLD_COLUMN.test(columns[index] ?? "") && DURATION.test(cell.text.trim()),
+    );
+    const during = hold === undefined ? "" : `for ${hold.text.trim().replace(/^(?:for |over )?~?/i, "")}`;
+    if (limits.length === 0) {
+      const cells = row.filter((cell) => cell !== hold).map((cell) => cell.text);
+      return [{ ...first, text: [...cells, during].join(" ").trim() }];
+    }
     const asides = row.filter(
       (cell, index) => index > 0 && cell.text !== "" && ASIDE_COLUMN.test(columns[index] ?? ""),
     );
@@ -135,7 +146,7 @@ function tableLines(table: Table, kind: RuleKind): Line[] {
       const aside = asides.map((one) => one.text).join(" ");
       const level = levelOf(header);
       const colon = /^\d/.test(cell.text) ? ":" : "";
-      const text = `${first.text} ${aside}${colon} ${cell.text} ${unit}`.replaceAll(/\s+/g, " ").trim();
+      const text = `${first.text} ${aside}${colon} ${cell.text} ${unit} ${during}`.replaceAll(/\s+/g, " ").trim();
       const alarm = ALARM_COLUMN.test(header) ? ({ isLimit: true } as const) : {};
       return [{ text, at: first.at, end: first.end, ...alarm, ...(level === undefined ? {} : { level }) }];
     });

@@ -1,5 +1,5 @@
 import { checkAnnotations } from "./annotation-check.ts";
-import { codesOf, leavesOf } from "./block.ts";
+import { codesOf, leavesOf, tasksOf } from "./block.ts";
 import type { Block, Code } from "./block.ts";
 import type { Runbook } from "./model.ts";
 import { allBlocks, hasCode } from "./outline.ts";
@@ -92,7 +92,7 @@ export function reportSections(reading: Reading, sections: readonly Recognised[]
 }
 
 function reportTasks(reading: Reading, section: Section): void {
-  const task = leavesOf(section.blocks).find((entry) => entry.checked !== undefined);
+  const [task] = tasksOf(section.blocks);
   if (task !== undefined) report(reading, "RB120", task, `Nobody is asked about the boxes below "${section.title}".`);
 }
 
