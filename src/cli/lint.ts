@@ -1,11 +1,11 @@
 import path from "node:path";
 import process from "node:process";
 import { SunnyError } from "../errors.ts";
+import { noScript } from "../plan/no-script.ts";
 import { diagnostic, hasErrors, type Diagnostic } from "../runbook/diagnostic.ts";
 import { allSteps, type Runbook } from "../runbook/model.ts";
 import { renderDiagnostics } from "../runbook/render.ts";
 import { summarise } from "../runbook/summarise.ts";
-import { closest } from "../system/closest.ts";
 import type { CliContext } from "./context.ts";
 import { readRunbook } from "./read-runbook.ts";
 import { EXIT } from "./output.ts";
@@ -76,8 +76,6 @@ async function unknownScripts(runbook: Runbook, configured: string | undefined):
       const message = `\`${step.command.path}\` is not the script that Sunny generates; it runs as a subprocess`;
       return [diagnostic("PL202", runbook.file, step, { message })];
     }
-    const near = closest(step.command.name, names);
-    const message = `There is no script \`${step.command.path}\`${near === undefined ? "" : `; did you mean \`${near}\`?`}`;
-    return [diagnostic("PL201", runbook.file, step, { message })];
+    return [noScript(runbook.file, step, step.command, LAUNCHERS)];
   });
 }

@@ -237,7 +237,7 @@ test("compile names a script that is nowhere, and the one that may have been mea
   const { plan, diagnostics } = compileText(RUNBOOK, { scripts: new Map() });
   assert.equal(plan, null);
   const first = diagnostics.find((one) => one.code === "PL201");
-  assert.match(first?.message ?? "", /verify-production-readiness\.sh.*did you mean `verify-production-readiness`/);
+  assert.match(first?.message ?? "", /readiness\.sh`; did you mean `\.\/scripts\/verify-production-readiness\.sh`\?$/);
   assert.equal(first?.line, 15);
 });
 

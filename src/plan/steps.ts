@@ -4,11 +4,11 @@ import type { Operation, ReleaseRef, Subject } from "../operation.ts";
 import { diagnostic, type Diagnostic } from "../runbook/diagnostic.ts";
 import type { Arg, Command, Placeholder, Step } from "../runbook/model.ts";
 import { argText, PARAMETER_PATTERNS, placeholdersOf } from "../runbook/parameter.ts";
-import { closest } from "../system/closest.ts";
 import type { System } from "../system/schema.ts";
 import { argumentProblems } from "./argument-problems.ts";
 import { optionsOf, rawArguments } from "./arguments.ts";
 import type { PlannedWayBack, PlanStep, ScriptPlace, StepSource } from "./model.ts";
+import { noScript } from "./no-script.ts";
 
 /** A script as it was found; `operation` is set when its bytes are those of that operation's launcher. */
 export interface ResolvedScript {
@@ -188,9 +188,7 @@ function bindScript(
 ): Bound | null {
   const script = context.scripts.get(command.path);
   if (script === undefined) {
-    const near = closest(command.name, context.operations.keys());
-    const message = `There is no script \`${command.path}\`${near === undefined ? "" : `; did you mean \`${near}\`?`}`;
-    context.diagnostics.push(diagnostic("PL201", context.file, step, { message }));
+    context.diagnostics.push(noScript(context.file, step, command, context.operations.values()));
     return null;
   }
   const { found, sha256 } = script;
