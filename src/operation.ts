@@ -24,6 +24,12 @@ export interface ReleaseRef {
   readonly id: string;
 }
 
+/** The releases that a plan is about: what it deploys, and what was active before; null where there is none. */
+export interface Releases {
+  readonly release: ReleaseRef | null;
+  readonly previous: ReleaseRef | null;
+}
+
 /** One thing that was looked at, for people and for the evidence. */
 export interface Finding {
   /** What was looked at: "certificate api.sunnypayments.com", "web-3", "index payments_by_merchant". */
@@ -91,8 +97,8 @@ export interface Operation<A = unknown> {
   readonly title: string;
   /** Validates what a runbook or a person gave: long options by name, positionals under `_`. */
   readonly args: z.ZodType<A>;
-  /** Why these arguments cannot be meant on this system, as a sentence; null when they can. Asked before anything runs. */
-  check?(args: A, system: System): string | null;
+  /** Why these arguments cannot be meant, as a sentence; null when they can. Asked before anything runs. */
+  check?(args: A, system: System, about: Releases): string | null;
   /** Empty when it only reads. */
   readonly changes: readonly Subject[];
   /** It brings back a good state (rollback, restart, renewal): no window, checklist or approval stands in its way. */

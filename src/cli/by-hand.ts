@@ -21,7 +21,7 @@ export function validArguments(
 ): Json {
   const parsed = operation.args.safeParse(raw);
   const wrong = parsed.success
-    ? operation.check?.(parsed.data, system)
+    ? operation.check?.(parsed.data, system, { release: null, previous: null })
     : argumentProblems(parsed.error, raw, optionsOf(operation));
   if (parsed.success && (wrong ?? null) === null) return parsed.data as Json;
   throw new SunnyError("USAGE", `Wrong arguments of ${operation.name}: ${wrong ?? ""}`, { hint });

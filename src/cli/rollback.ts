@@ -65,7 +65,8 @@ async function gradualArguments(sunny: Sunny, options: Options, version: string)
     version,
     ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });
-  const wrong = parsed?.success === true ? operation?.check?.(parsed.data, sunny.system) : undefined;
+  const about = { release: null, previous: null };
+  const wrong = parsed?.success === true ? operation?.check?.(parsed.data, sunny.system, about) : undefined;
   if (parsed?.success === true && (wrong ?? null) === null) return parsed.data as Json;
   throw new SunnyError(
     "USAGE",

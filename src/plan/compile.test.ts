@@ -57,6 +57,9 @@ function planOf(text: string, more: Parameters<typeof compileText>[1] = {}): Pla
   return plan;
 }
 
+const codesOf = (text: string, more: Parameters<typeof compileText>[1] = {}): string[] =>
+  compileText(text, more).diagnostics.map((one) => one.code);
+
 test("compile keeps the order of the runbook and resolves what commands name", () => {
   const plan = planOf(RUNBOOK);
   const steps = planSteps(plan).map((step) => step.operation);
@@ -71,6 +74,31 @@ test("compile keeps the order of the runbook and resolves what commands name", (
   const [back, database] = plan.rollback?.steps ?? [];
   assert.deepEqual(back?.args, { _: [], version: "2.0.0" });
   assert.equal(database?.when, "if-needed");
+});
+
+test("compile names a rollback section that leads elsewhere than to what is active", () => {
+  const literal = RUNBOOK.replace("rollback-db.sh --version <previous-version>", "rollback-db.sh --version 1.9.0");
+  const { plan, diagnostics } = compileText(literal);
+  assert.ok(plan);
+  const found = diagnostics.filter((one) => one.code === "PL214");
+  assert.deepEqual(
+    found.map(({ line, message }) => [line, message]),
+    [[35, "`./scripts/rollback-db.sh --version 1.9.0` names 1.9.0, and the way back is to 2.0.0"]],
+  );
+  assert.equal(codesOf(RUNBOOK).includes("PL214"), false);
+  assert.equal(codesOf(literal, { previous: testRelease("1.9.0") }).includes("PL214"), false);
+  const there = literal.replaceAll("<previous-version>", testRelease("2.0.0").id);
+  assert.equal(codesOf(there).filter((code) => code === "PL214").length, 1);
+});
+
+test("compile makes no rollback of which the runbook goes elsewhere than was asked for", () => {
+  const subject = { kind: "rollback", gradual: null } as const;
+  const asked = { subject, release: null };
+  assert.ok(compileText(RUNBOOK, asked).plan);
+  const literal = RUNBOOK.replace("rollback.sh --version <previous-version>", "rollback.sh --version 1.9.0");
+  const { plan, diagnostics } = compileText(literal, asked);
+  assert.equal(plan, null);
+  assert.match(diagnostics.find((one) => one.code === "PL206")?.message ?? "", /names 1\.9\.0.*to 2\.0\.0$/);
 });
 
 test("compile gives the same digest for the same input, and another for any change", () => {

@@ -11,7 +11,7 @@ import { argumentProblems } from "./argument-problems.ts";
 import { optionsOf } from "./arguments.ts";
 import { freeze } from "./digest.ts";
 import { PLAN_FORMAT, type Plan, type PlanGate, type PlanRollback, type PlanStep, type PlanWithin } from "./model.ts";
-import { compileRollback, operationStep, ownRollback, writtenSteps } from "./rollback.ts";
+import { compileRollback, reportOtherTargets, operationStep, ownRollback, writtenSteps } from "./rollback.ts";
 import { compileStep, type ResolvedScript, type StepContext } from "./steps.ts";
 
 /** What is to be planned. */
@@ -109,7 +109,7 @@ function compilePhases(input: CompileInput, context: StepContext): Plan["phases"
     case "procedure":
       return [procedure(subject.procedure)];
     case "run": {
-      const wrong = subject.operation.check?.(subject.args, input.system) ?? null;
+      const wrong = subject.operation.check?.(subject.args, input.system, input) ?? null;
       if (wrong !== null) {
         const message = `Wrong arguments of ${subject.operation.name}: ${wrong}`;
         context.diagnostics.push(diagnostic("PL206", input.runbook.file, { line: 1, column: 1 }, { message }));
@@ -144,6 +144,7 @@ function rollbackPhase(input: CompileInput, gradual: Json | null, context: StepC
   const { immediate } = input.runbook.rollback;
   const title = (gradual === null ? immediate?.title : input.runbook.rollback.gradual?.title) ?? "Rollback";
   const written = writtenSteps(immediate, context);
+  if (input.previous !== null) reportOtherTargets(written, input.previous, context, "PL206");
   if (gradual === null) return { title, steps: written };
   const operation = input.operations.get("gradual-rollback");
   if (operation === undefined) throw new Error("the catalogue lacks the operation gradual-rollback");

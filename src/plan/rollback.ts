@@ -15,6 +15,7 @@ export function compileRollback(
   context: StepContext,
 ): PlanRollback {
   const written = writtenSteps(runbook.rollback.immediate, context);
+  reportOtherTargets(written, target, context, "PL214");
   const covered = new Set(written.flatMap((step) => step.changes));
   const uncovered = phases
     .toReversed()
@@ -28,6 +29,25 @@ export function compileRollback(
   const at = verificationAt(written);
   const steps = [...written.slice(0, at), ...added, ...written.slice(at)];
   return { format: ROLLBACK_FORMAT, target, steps, added: added.map((step) => step.id) };
+}
+
+/**
+ * Steps that name another version than the one that the rollback goes to: one that was written down once is outdated with
+ * the next deployment. `PL214` is said beside a deployment; a rollback that a person asked for would not be that one.
+ */
+export function reportOtherTargets(
+  written: readonly PlanStep[],
+  target: ReleaseRef,
+  context: StepContext,
+  code: "PL206" | "PL214",
+): void {
+  for (const step of written) {
+    const version = (step.args as { readonly version?: unknown }).version;
+    const known = typeof version !== "string" || version === target.version || version === target.id;
+    if (known || step.source.kind !== "launcher") continue;
+    const message = `\`${step.text}\` names ${version}, and the way back is to ${target.version}`;
+    context.diagnostics.push(diagnostic(code, context.file, { line: step.line, column: 1 }, { message }));
+  }
 }
 
 /** Compiles the steps of a rollback procedure; those that cannot be planned have left a diagnostic. */

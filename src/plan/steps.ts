@@ -50,7 +50,7 @@ export function compileStep(step: Step, phase: string, context: StepContext): Pl
     context.diagnostics.push(diagnostic("PL206", context.file, step, { message }));
     return null;
   }
-  const wrong = operation.check?.(args.data, context.system) ?? null;
+  const wrong = operation.check?.(args.data, context.system, context) ?? null;
   if (wrong !== null) {
     context.diagnostics.push(diagnostic("PL206", context.file, step, { message: `\`${step.text}\`: ${wrong}` }));
     return null;

@@ -90,6 +90,14 @@ const PLAN_DIAGNOSTICS = {
       "No release is active, so no host reports metrics yet and there is nothing to compare with. The limits hold from the next deployment on.",
     remedy: "Look at the service yourself before it gets traffic; health checks are made as always.",
   },
+  PL214: {
+    severity: "warning",
+    title: "rollback to another release",
+    meaning:
+      "The rollback section names a version that is not the one that hosts serve now. It is carried out as it is " +
+      "written, and does not lead back to the state before.",
+    remedy: "Write `<previous-version>`, which stands for the release that was active when the plan was made.",
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Every diagnostic of Sunny: the source of `docs/reference/diagnostics.md`. Codes are stable once released. */

@@ -76,8 +76,9 @@ test("resetting can be limited to hosts, and refuses one that is not there", asy
   assert.match(report.summary, /^2 connections closed and the pools of 1 host /);
   const failure = await failureOf(operation, { system: world.system, args: { _: ["web-9"] } });
   assert.equal(failure.message, "there is no host web-9; known are: web-1, web-2");
-  assert.equal(operation.check?.({ _: ["web-9"] }, world.system), failure.message);
-  assert.equal(operation.check?.({ _: [] }, world.system), null);
+  const about = { release: null, previous: null };
+  assert.equal(operation.check?.({ _: ["web-9"] }, world.system, about), failure.message);
+  assert.equal(operation.check?.({ _: [] }, world.system, about), null);
 });
 
 test("a reset that does not help stops at the host and names it", async (t) => {

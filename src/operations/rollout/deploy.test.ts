@@ -53,6 +53,19 @@ describe("deploy-production", () => {
     });
   });
 
+  it("is no step of a plan that deploys another release than the one it names", () => {
+    const world = worldOf();
+    const operation = world.operations.get("deploy-production")!;
+    const wrong = (args: object, release: OperationCall<unknown>["release"] = NEW): string | null =>
+      operation.check!(operation.args.parse(args), world.system, { release, previous: null });
+    assert.equal(wrong({ version: "2.0.9" }), `the plan deploys ${NEW.id}, but the step asks for 2.0.9`);
+    assert.equal(wrong({ release: "2.0.9-0123456789ab" })?.endsWith("asks for 2.0.9-0123456789ab"), true);
+    for (const fine of [{}, { version: NEW.version }, { version: NEW.id }, { release: NEW.id }]) {
+      assert.equal(wrong(fine), null);
+    }
+    assert.equal(wrong({ version: "2.0.9" }, null), null);
+  });
+
   it("goes canary, bake, batches, bake, one host at a time, and ends with full weights", async () => {
     const world = worldOf();
     world.hosts.minServing = 3;

@@ -33,6 +33,7 @@ export function deployProduction(ports: RolloutPorts): Operation {
     script: "js",
     title: "Roll the release out over all hosts, canary first",
     args,
+    check: (given, _, { release }) => contradiction(given, release),
     changes: ["hosts", "traffic"],
     deadlineMs: 6 * 3_600_000,
     async observe(call) {
@@ -145,13 +146,21 @@ interface RolloutState {
   readonly updated: string[];
 }
 
+/** A step that names another release than the one that is deployed; null when it does not, or nothing is deployed. */
+function contradiction({ release, version }: Args, planned: ReleaseRef | null): string | null {
+  const wanted = release ?? version;
+  if (planned === null || wanted === undefined || wanted === planned.id || wanted === planned.version) return null;
+  return `the plan deploys ${planned.id}, but the step asks for ${wanted}`;
+}
+
 /** The release of the plan, or, by hand, the one that the arguments name. */
 async function releaseOf(ctx: DurableContext, env: TurnEnv, call: OperationCall<Args>): Promise<ReleaseRef> {
   const wanted = call.args.release ?? call.args.version;
   const planned = call.release;
   if (planned !== null) {
-    if (wanted === undefined || wanted === planned.id || wanted === planned.version) return planned;
-    throw refusal("ROLLOUT_REFUSED", `the plan deploys ${planned.id}, but the step asks for ${wanted}`);
+    const wrong = contradiction(call.args, planned);
+    if (wrong !== null) throw refusal("ROLLOUT_REFUSED", wrong);
+    return planned;
   }
   if (wanted === undefined) throw refusal("RELEASE_UNKNOWN", "name the release to deploy: --version V or --release ID");
   const step = reading<ReleaseRef>({
