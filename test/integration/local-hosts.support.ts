@@ -53,12 +53,19 @@ export function scopeOf(token: number, key: string, attempt = 1, signal = new Ab
   return { signal, idempotencyKey: key, fence: { token, attempt }, log: () => {} };
 }
 
+/** The system may give a port again as soon as it is closed: here nobody gets one that another one was given. */
+const given = new Set<number>();
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
 }
 
 export async function localWorld(names: readonly string[], versions: readonly string[]): Promise<World> {
@@ -127,9 +134,9 @@ export function pack(dir: string, version: string): StoredRelease {
   return { name: "api", version, digest, id: `${version}-${digest.slice(0, 12)}`, archivePath, bytes: bytes.length };
 }
 
-/** Asks until it is so; fails after 10 s with what was last seen. */
+/** Asks until it is so; fails after a minute, which nothing here takes, with what was last seen. */
 export async function until<T>(look: () => Promise<T>, good: (seen: T) => boolean): Promise<T> {
-  const end = systemClock.monotonic() + 10_000;
+  const end = systemClock.monotonic() + 60_000;
   for (;;) {
     const seen = await look();
     if (good(seen)) return seen;

@@ -16,6 +16,7 @@ import { hostFleet } from "../../src/adapters/host/fleet.ts";
 import { probeService } from "../../src/adapters/host/probe.ts";
 import { localTransport } from "../../src/adapters/local/local-transport.ts";
 import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/clock.ts";
 import { localWorld, scopeOf, until } from "./local-hosts.support.ts";
 import type { World } from "./local-hosts.support.ts";
 
@@ -69,24 +70,21 @@ describe("hosts on this machine", { concurrency: true }, () => {
     assert.deepEqual([empty.active, empty.service, empty.releases, empty.fence], [null, "stopped", [], null]);
     assert.deepEqual(await world.fleet.install("first", release, scopeOf(1, "i")), { installed: true });
     assert.deepEqual(await world.fleet.install("first", release, scopeOf(1, "i", 2)), { installed: false });
-    const done = await world.fleet.activate(
-      "first",
-      release.id,
-      { turn: "t1", confirmWithinMs: 5_000 },
-      scopeOf(1, "a"),
-    );
-    assert.equal(done.state, "pending");
+    const order = { turn: "t1", confirmWithinMs: 60_000 };
+    assert.equal((await world.fleet.activate("first", release.id, order, scopeOf(1, "a"))).state, "pending");
     const running = await world.fleet.read("first");
     assert.equal(running.active?.id, release.id);
     assert.equal(running.service, "running");
     assert.equal(running.pending?.previousId, null);
+    // Another turn, so that nothing has to be seen before its second has passed.
+    await world.fleet.activate("first", release.id, { turn: "t2", confirmWithinMs: 1_000 }, scopeOf(1, "b"));
     const back = await until(
       () => world.fleet.read("first"),
       (state) => state.pending === null,
     );
     assert.deepEqual([back.active, back.service, back.last?.state], [null, "stopped", "reverted"]);
     assert.equal(back.last?.reason, "not confirmed in time");
-    const answer = await world.fleet.confirm("first", { turn: "t1" }, scopeOf(1, "c"));
+    const answer = await world.fleet.confirm("first", { turn: "t2" }, scopeOf(1, "c"));
     assert.deepEqual(answer, { state: "reverted", reason: "not confirmed in time" });
   });
 
@@ -150,11 +148,12 @@ describe("hosts on this machine", { concurrency: true }, () => {
     await world.fleet.install("renew", second, scopeOf(1, "i"));
     await world.fleet.activate("renew", second.id, { turn: "t", confirmWithinMs: 60_000 }, scopeOf(1, "a"));
     for (const round of [1, 2, 3]) {
-      const kept = await world.fleet.confirm("renew", { turn: "t", exposureMs: 2_000 }, scopeOf(1, `c${round}`));
+      const kept = await world.fleet.confirm("renew", { turn: "t", exposureMs: 60_000 }, scopeOf(1, `c${round}`));
       assert.deepEqual(kept, { state: "confirmed" });
       const state = await world.fleet.read("renew");
       assert.deepEqual([state.pending?.exposure, state.active?.id, state.last?.state], [true, second.id, "confirmed"]);
     }
+    await world.fleet.confirm("renew", { turn: "t", exposureMs: 1_000 }, scopeOf(1, "c4"));
     const back = await until(
       () => world.fleet.read("renew"),
       (state) => state.pending === null,
@@ -351,13 +350,22 @@ describe("hosts on this machine", { concurrency: true }, () => {
     const probe = await probeService(target, systemClock);
     assert.deepEqual([probe.ok, probe.status, probe.reason], [false, 0, "no answer within 100 ms"]);
     silent.close();
-    const nobody = await probeService({ ...target, timeoutMs: 1_000, port: 1 }, systemClock);
+    const nobody = await probeService({ ...target, timeoutMs: 60_000, port: 1 }, systemClock);
     assert.match(nobody.reason, /ECONNREFUSED/);
   });
 
   test("a script that takes too long is ended with everything it started", async () => {
-    const script = 'echo "$$"; sleep 61 & sleep 62; echo late';
-    const result = await localTransport(systemClock).run("x", script, { deadlineMs: 200 });
+    const begun = join(world.dir, "begun");
+    let expire = (): void => {};
+    const clock: Clock = {
+      ...systemClock,
+      timer: (ms, fn, how) => (ms === 60_000 ? ((expire = fn), () => {}) : systemClock.timer(ms, fn, how)),
+    };
+    const script = `echo "$$"; sleep 61 & : >'${begun}'; sleep 62; echo late`;
+    const running = localTransport(clock).run("x", script, { deadlineMs: 60_000 });
+    await until(async () => existsSync(begun), Boolean);
+    expire();
+    const result = await running;
     assert.deepEqual([result.status, result.ended], [null, "deadline"]);
     const group = Number(result.stdout.trim());
     const gone = (): boolean => {

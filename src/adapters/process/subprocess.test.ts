@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, existsSync, readFileSync, watch, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { systemClock } from "../../clock.ts";
+import { systemClock, type Clock } from "../../clock.ts";
 import { DirectContext } from "../../operations/checks/testing/direct-context.ts";
 import { failureOf, named, runOperation, scratch, testSystem } from "../../operations/checks/testing/fixtures.ts";
 import { sha256 } from "../../json.ts";
@@ -120,12 +120,21 @@ test("standard input is empty, so that nothing waits for a person", async (t) =>
 
 test("at its deadline a command is ended with everything that it started", async (t) => {
   const { root, system } = place(t);
-  const file = path.join(root, "pid");
+  const timeoutMs = 654_321;
+  // Its time is over once it has started something, and not before.
+  const pid = appears(path.join(root, "pid"));
+  const timer: Clock["timer"] = (ms, fn, how) => {
+    if (ms !== timeoutMs) return systemClock.timer(ms, fn, how);
+    void pid.then(fn);
+    return () => {};
+  };
+  const processes = processRunner({ ...systemClock, timer });
+  const timed = named(subprocessOperations({ processes, environment, shell: shellOf(environment) }), "subprocess");
   const source = `sleep 600 & echo $! > pid; wait`;
-  const failure = await failureOf(operation, { system, args: { source, timeoutMs: 300 } });
+  const failure = await failureOf(timed, { system, args: { source, timeoutMs } });
   assert.equal(failure.code, "STEP_FAILED", "an unknown outcome, not a failure that is known");
-  assert.match(failure.message, /did not end within 300 ms and was ended/);
-  await gone(Number(readFileSync(file, "utf8")));
+  assert.match(failure.message, /did not end within 654321 ms and was ended/);
+  await gone(Number(await pid));
 });
 
 test("what a command leaves in the background is ended with it", async (t) => {
