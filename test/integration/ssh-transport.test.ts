@@ -1,12 +1,26 @@
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
+import process from "node:process";
 import { after, before, describe, test } from "node:test";
+import type { TestContext } from "node:test";
 import { RetryableError, TerminalError } from "../../src/engine/context.ts";
 import type { SshTarget } from "../../src/adapters/ssh/argv.ts";
 import { startCutter } from "../support/cutter.ts";
 import { without } from "../support/programs.ts";
-import { makeKey, startSshd } from "../support/sshd.ts";
+import { makeKey } from "../support/sshd.ts";
 import { freePort, until } from "./local-hosts.support.ts";
 import { psCount, sshWorld, startAgent } from "./ssh.support.ts";
 import type { SshWorld } from "./ssh.support.ts";
@@ -21,7 +35,15 @@ const refusal =
     return true;
   };
 
-const soon = { deadlineMs: 20_000 };
+const soon = { deadlineMs: 60_000 };
+
+/** Known among all processes of the machine by its length. */
+const LONG = `sleep 600.${process.pid}`;
+const noneLeft = (): Promise<number> =>
+  until(
+    async () => psCount(LONG),
+    (seen) => seen === 0,
+  );
 
 describe("the SSH transport against real servers", { skip: without("sshd", "ssh", "ssh-keygen") }, () => {
   let world: SshWorld;
@@ -129,22 +151,25 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
     const transport = world.transportOf({});
     await transport.run("a", ":", soon);
     const file = path.join(world.dir, "late");
-    const late = await transport.run("a", `sleep 1; echo too late >'${file}'; sleep 30 & wait`, { deadlineMs: 300 });
+    const late = await transport.run("a", `${LONG} & wait; echo too late >'${file}'`, { deadlineMs: 300 });
     assert.deepEqual([late.status, late.ended], [null, "deadline"]);
-    const { stdout } = await transport.run("a", "sleep 1; ps -o args= -e | grep -c '[s]leep 30'", soon);
-    assert.equal(stdout.trim(), "0");
+    await noneLeft();
+    assert.equal((await transport.run("a", "echo again", soon)).stdout, "again\n");
     assert.equal(existsSync(file), false);
     assert.equal(transport.counts().connections, 2);
   });
 
   test("a script that is stopped ends on the host, and says so", async () => {
     const stop = new AbortController();
-    const running = world.transport.run("b", "echo up >&2; sleep 30", { ...soon, signal: stop.signal });
-    setTimeout(() => stop.abort(new Error("stopped")), 400);
+    const running = world.transport.run("b", LONG, { ...soon, signal: stop.signal });
+    await until(
+      async () => psCount(LONG),
+      (seen) => seen > 0,
+    );
+    stop.abort(new Error("stopped"));
     const end = await running;
     assert.deepEqual([end.status, end.ended], [null, "aborted"]);
-    const { stdout } = await world.transport.run("b", "ps -o args= -e | grep -c '[s]leep 30'", soon);
-    assert.equal(stdout.trim(), "0");
+    await noneLeft();
   });
 
   test("a connection that is cut is told from a script that did not start; the next one connects anew", async () => {
@@ -154,46 +179,42 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
       world.sshd.knownHosts().split("\n")[0]!.replace(/^\S+/, `[127.0.0.1]:${wire.port}`) + "\n",
     );
     const transport = world.transportOf({ target: () => ({ ...target, address: "127.0.0.1", port: wire.port }) });
-    const running = transport.run("a", "echo begun; sleep 30", soon);
+    const running = transport.run("a", `echo begun; ${LONG}`, soon);
     await until(
-      async () => psCount("sleep 30"),
+      async () => psCount(LONG),
       (seen) => seen > 0,
     );
     wire.cut();
     const { status, ended } = await running;
     assert.deepEqual([status, ended], [null, "cut"]);
-    await until(
-      async () => psCount("sleep 30"),
-      (seen) => seen === 0,
-    );
+    await noneLeft();
     assert.equal((await transport.run("a", "echo again", soon)).stdout, "again\n");
     await transport.close();
     await wire.close();
   });
 
-  test("starts that the server drops are tried again, and many hosts stay within the processes allowed", async () => {
-    const key = readFileSync(`${world.keyFile}.pub`, "utf8").trim();
-    const addresses = Array.from({ length: 12 }, (_, at) => `127.0.3.${at + 1}`);
-    const port = await freePort();
-    const dir = path.join(world.dir, "crowded");
-    const config = ["MaxStartups 2:80:4"];
-    const sshd = await startSshd({ dir, port, addresses, authorizedKeys: [key], config });
-    const knownHostsFile = path.join(dir, "known");
-    writeFileSync(knownHostsFile, sshd.knownHosts());
+  test("starts that the server drops are tried again, and many hosts stay within the processes allowed", async (t) => {
+    const hosts = Array.from({ length: 12 }, (_, at) => `host-${at}`);
+    const ports = new Map<string, number>();
+    for (const host of hosts) ports.set(host, await crowdedPort(t, target, 2));
+    const key = world.sshd.knownHosts().split("\n")[0]!.replace(/^\S+ /, "");
+    const knownHostsFile = path.join(world.dir, "crowded");
+    writeFileSync(knownHostsFile, [...ports.values()].map((port) => `[127.0.0.1]:${port} ${key}\n`).join(""));
     const transport = world.transportOf({
-      target: (host) => ({ ...target, address: host, port, knownHostsFile }),
+      target: (host) => ({ ...target, address: "127.0.0.1", port: ports.get(host) ?? 0, knownHostsFile }),
       maxProcesses: 8,
       directStarts: 12,
     });
-    const ends = await Promise.all(addresses.map((host) => transport.run(host, `echo ${host}`, soon)));
+    const ends = await Promise.all(hosts.map((host) => transport.run(host, `echo ${host}`, soon)));
     assert.deepEqual(
       ends.map((end) => end.stdout.trim()),
-      addresses,
+      hosts,
     );
-    assert.ok(transport.counts().peak <= 8);
+    const { peak, droppedStarts } = transport.counts();
+    assert.ok(peak <= 8);
+    assert.equal(droppedStarts, 2 * hosts.length);
     await transport.close();
     assert.equal(transport.counts().live, 0);
-    await sshd.stop();
   });
 
   test("the user's agent is used when no key is named", { skip: without("ssh-agent", "ssh-add") }, async () => {
@@ -204,11 +225,20 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
     stop();
   });
 
-  test("control sockets lie in a directory of their own that nobody else can enter, and go with the transport", async () => {
-    const before = controlDirectories();
+  test("control sockets lie in a directory of their own that nobody else can enter, and go with the transport", async (t) => {
+    // Others make such directories in the common one meanwhile.
+    const { TMPDIR } = process.env;
+    process.env["TMPDIR"] = mkdtempSync("/tmp/sunny-own-");
+    t.after(() => {
+      rmSync(process.env["TMPDIR"] ?? "", { recursive: true });
+      if (TMPDIR === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = TMPDIR;
+    });
     const transport = world.transportOf({});
     await transport.run("c", ":", soon);
-    const [made = ""] = controlDirectories().filter((one) => !before.includes(one));
+    const [name = "", ...others] = readdirSync(process.env["TMPDIR"]);
+    assert.deepEqual([name.startsWith("sunny-ssh-"), others], [true, []]);
+    const made = path.join(process.env["TMPDIR"], name);
     assert.equal(statSync(made).mode & 0o777, 0o700);
     assert.equal(readdirSync(made).length, 1);
     assert.ok(path.join(made, readdirSync(made)[0]!).length < 80);
@@ -217,10 +247,19 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
   });
 });
 
-function controlDirectories(): string[] {
-  return readdirSync("/tmp")
-    .filter((name) => name.startsWith("sunny-ssh-"))
-    .map((name) => `/tmp/${name}`);
+/** A port before the server, which drops so many starts as sshd does above MaxStartups: there it is chance which ones. */
+async function crowdedPort(t: TestContext, to: SshTarget, drops: number): Promise<number> {
+  let left = drops;
+  const server = createServer((client) => {
+    client.on("error", () => {});
+    if (left-- > 0) return void client.end("Exceeded MaxStartups\r\n");
+    const upstream = connect({ host: to.address, port: to.port });
+    upstream.on("error", () => client.destroy());
+    client.pipe(upstream).pipe(client);
+  }).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
 }
 
 /** Without the keys and the agent of whoever runs the tests. */
