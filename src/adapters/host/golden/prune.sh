@@ -204,7 +204,7 @@ verified() {
 # ticked FILE: waits until what is written now is newer than FILE. "-nt" is not in POSIX, and some shells compare seconds.
 ticked() {
   tries=0
-  while [ "$tries" -lt 1000 ]; do
+  while [ "$tries" -lt 10000 ]; do
     { echo >"$CLOCK"; } 2>/dev/null || return 1
     if [ "$CLOCK" -nt "$1" ] 2>/dev/null; then return 0; fi
     tries=$((tries + 1))
