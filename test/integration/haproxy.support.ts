@@ -9,13 +9,17 @@ export class App {
   readonly port: number;
   #server: Server | undefined;
   #sockets = new Set<Socket>();
+  #held: (() => void)[] = [];
   constructor(port: number) {
     this.port = port;
   }
   async start(): Promise<void> {
     const server = createServer((asked, answer) => {
       const wait = Number(/^\/slow\/(\d+)/.exec(asked.url ?? "")?.[1] ?? 0);
-      asked.resume().on("end", () => setTimeout(() => answer.end("ok"), wait));
+      asked.resume().on("end", () => {
+        if (asked.url === "/held") this.#held.push(() => answer.end("ok"));
+        else setTimeout(() => answer.end("ok"), wait);
+      });
     });
     server.on("upgrade", (_asked, socket: Socket) => {
       socket.on("error", () => {});
@@ -29,6 +33,10 @@ export class App {
     server.keepAliveTimeout = 60_000;
     this.#server = server.listen(this.port, "127.0.0.1");
     await once(server, "listening");
+  }
+  /** Answers whoever asked for `/held`. */
+  release(): void {
+    for (const answer of this.#held.splice(0)) answer();
   }
   /** As a crash would end it. */
   async stop(): Promise<void> {

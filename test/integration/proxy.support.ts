@@ -90,7 +90,7 @@ export async function proxyWorld(names: readonly string[], handler: Handler): Pr
     logFile: join(dir, "p", "log"),
     servers,
     denyPaths: ["/metrics"],
-    health: { intervalMs: 50, timeoutMs: 500, rise: 2, fall: 2 },
+    health: { intervalMs: 50, timeoutMs: 10_000, rise: 2, fall: 2 },
   };
   const started = await startProxy(config, systemClock);
   const agents = new Agent({ keepAlive: true, rejectUnauthorized: false });

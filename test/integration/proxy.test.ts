@@ -106,7 +106,7 @@ describe("embedded proxy", () => {
     await balancer.set("a", { admin: "drain" }, scope());
     assert.deepEqual(await balancer.waitIdle("a", 50, scope()), { sessions: 1, upgraded: 0 });
     for (let i = 0; i < 8; i++) assert.notEqual((await world.get("/")).headers["x-served-by"], "a");
-    const idle = balancer.waitIdle("a", 5_000, scope());
+    const idle = balancer.waitIdle("a", 60_000, scope());
     held.pop()?.();
     assert.deepEqual(await idle, { sessions: 0, upgraded: 0 });
     assert.deepEqual([(await slow).status, (await slow).body], [200, "a"]);
@@ -138,7 +138,7 @@ describe("embedded proxy", () => {
     const none = await world.get("/");
     assert.deepEqual([none.status, none.headers["retry-after"]], [503, "1"]);
     gone.listen(port, "127.0.0.1");
-    assert.equal(await balancer.waitUp("b", 5_000, scope()), true);
+    assert.equal(await balancer.waitUp("b", 60_000, scope()), true);
     await restore();
   });
 
@@ -165,7 +165,7 @@ describe("embedded proxy", () => {
     const closed = new Promise((resolve) => socket.once("close", resolve));
     await balancer.closeSessions("a", scope());
     await closed;
-    assert.deepEqual(await balancer.waitIdle("a", 5_000, scope()), { sessions: 0, upgraded: 0 });
+    assert.deepEqual(await balancer.waitIdle("a", 60_000, scope()), { sessions: 0, upgraded: 0 });
     await restore();
   });
 

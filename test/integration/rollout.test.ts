@@ -82,7 +82,7 @@ describe("rollout of real services behind the real proxy", () => {
         stateFile: join(hosts.dir, "p.state"),
         logFile: join(hosts.dir, "p.log"),
         servers: hosts.system.hosts.map(({ name, port }) => ({ name, port })),
-        health: { intervalMs: 100, timeoutMs: 1_000 },
+        health: { intervalMs: 100, timeoutMs: 10_000 },
       },
       systemClock,
     );
@@ -100,8 +100,8 @@ describe("rollout of real services behind the real proxy", () => {
       rollout: {
         canaryBakeMs: 400,
         finalBakeMs: 200,
-        drainTimeoutMs: 5_000,
-        healthTimeoutMs: 5_000,
+        drainTimeoutMs: 60_000,
+        healthTimeoutMs: 60_000,
         websocketGraceMs: 500,
       },
     });

@@ -125,9 +125,7 @@ export async function startRemoteSystem(options: RemoteOptions): Promise<RemoteS
     for (const host of environment.hosts) prepareHost(host.root, options.serviceEnv ?? []);
     const servers = environment.hosts.map(({ name, port: to }) => ({ name, port: to }));
     const dir = path.join(directory, "run", "ha");
-    // A machine that is busy with other tests may be late to answer, which is no failure of a host.
-    const backend = ["timeout check 3s"];
-    const haproxy = await startHaproxy({ dir, port, servers, backend, checkMs: options.checkMs ?? 100 });
+    const haproxy = await startHaproxy({ dir, port, servers, checkMs: options.checkMs ?? 100 });
     haproxies.push(haproxy);
     const connection = (at: number) => ({
       kind: "ssh" as const,
