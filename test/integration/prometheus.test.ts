@@ -123,7 +123,8 @@ if (!installed) {
       for (const host of ["web-1", "web-2"]) pages.set(host, contractPage(host, requests));
       await seen();
     }
-    const toMs = systemClock.now();
+    // The last of the steps is not before now: what was scraped last is in it.
+    const toMs = fromMs + Math.ceil((systemClock.now() - fromMs) / 1_000) * 1_000;
     const past = await prometheusSource(binding, options).past!(["web-1", "web-2"], {
       fromMs,
       toMs,
