@@ -124,11 +124,13 @@ describe("other processes, while a deployment runs", () => {
   it("an undecided bake is held until a person decides, and promoting it goes on", async () => {
     system.changeConfig((config) => ({
       ...config,
-      rollout: { ...config.rollout, canaryBakeMs: 600, finalBakeMs: 2_000, minRequests: 50, decisionMs: 60_000 },
+      // More requests than there will be, however long everything takes: neither bake can be decided by them.
+      rollout: { ...config.rollout, canaryBakeMs: 600, finalBakeMs: 600, minRequests: 1_000_000, decisionMs: 60_000 },
       approvals: [],
     }));
     const { running, id } = await permittedByOperator("2.1.0");
-    await running.event((event) => event["event"] === "deployment" && event["state"] === "held");
+    const isHeld = (event: Event): boolean => event["event"] === "deployment" && event["state"] === "held";
+    const canary = await running.event(isHeld);
     const status = await system.sunny(["status", id]);
     assert.match(status.stderr, /promote the release, or roll it back\?\n {4}\S.*\n/, "with what is not known");
     assert.match(status.stderr, /Without an answer: rollback after 60 s/);
@@ -136,6 +138,9 @@ describe("other processes, while a deployment runs", () => {
     assert.equal(wrong.status, 2, "only what is asked can be answered");
     const answered = await system.sunny(["resolve", id, "--as", "promote", "--reason", "it looks well"]);
     assert.equal(answered.status, 0, answered.stderr);
+    await running.event((event) => isHeld(event) && event !== canary);
+    const last = await system.sunny(["resolve", id, "--as", "promote", "--reason", "it still does"]);
+    assert.equal(last.status, 0, last.stderr);
     assertEnd(await running.ended, 0, "succeeded");
     assert.deepEqual(await system.versions(), ["2.1.0", "2.1.0"]);
     const leaves = await system.sunny(["audit", "list", "--deployment", id]);

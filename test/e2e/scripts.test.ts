@@ -159,7 +159,7 @@ describe("the scripts of the runbook, by hand", () => {
 
   /** The deployment that waits for people. */
   async function waiting(): Promise<string> {
-    for (let look = 0; look < 20; look++) {
+    for (let look = 0; look < 200; look++) {
       const { events } = await system.sunny(["status"]);
       const run = events.find((event) => event["event"] === "run" && event["outcome"] === null);
       if (run !== undefined) return String(run["deployment"]);

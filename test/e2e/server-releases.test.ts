@@ -19,6 +19,9 @@ const RELEASES = {
   large: "3.0.5",
 } as const;
 
+/** Within this time a service has started, also on a busy machine: what is said is how it answers then. */
+const ANSWERING_MS = 6_000;
+
 /** With other times, until the fault is over. */
 const rollout =
   (change: SystemConfig["rollout"], more: Partial<SystemConfig> = {}) =>
@@ -91,16 +94,16 @@ const FAULTS: readonly Fault[] = [
   {
     name: "a service that answers as the old version does not pass",
     release: RELEASES.claiming,
-    before: rollout({ healthTimeoutMs: 1_500 }),
+    before: rollout({ healthTimeoutMs: ANSWERING_MS }),
     ends: "rolled-back",
-    says: [/web-1: not healthy after 1500 ms: it answers as version 2\.0\.\d, expected is 3\.0\.2/],
+    says: [/web-1: not healthy after 6000 ms: it answers as version 2\.0\.\d, expected is 3\.0\.2/],
   },
   {
     name: "a service whose health endpoint hangs does not pass",
     release: RELEASES.hanging,
-    before: rollout({ healthTimeoutMs: 1_500 }, { health: { timeoutMs: 500 } }),
+    before: rollout({ healthTimeoutMs: ANSWERING_MS }, { health: { timeoutMs: 500 } }),
     ends: "rolled-back",
-    says: [/web-1: not healthy after 1500 ms: no answer within 500 ms/],
+    says: [/web-1: not healthy after 6000 ms: no answer within 500 ms/],
   },
   {
     name: "a host that is not ready before it has to be confirmed takes itself back, twice",
