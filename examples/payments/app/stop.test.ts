@@ -14,7 +14,7 @@ test("SIGTERM finishes what is in flight for keep-alive clients, closes idle con
   await once(neverUsed, "connect");
   const idle = once(neverUsed, "close");
 
-  const slow = get(agent, `${url}/reports/slow?seconds=0.4`);
+  const slow = get(agent, `${url}/reports/slow?seconds=2`);
   await inFlight(url);
   child.kill("SIGTERM");
   await logged("stopping");
@@ -27,7 +27,7 @@ test("SIGTERM finishes what is in flight for keep-alive clients, closes idle con
 });
 
 test("a request that reaches an idle keep-alive connection just after SIGTERM is still answered", async (t) => {
-  const { url, child, logged } = await startVariant(t, "baseline", { env: { LINGER_MS: "1000" } });
+  const { url, child, logged } = await startVariant(t, "baseline", { env: { LINGER_MS: "2000" } });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   await get(agent, `${url}/status`);
@@ -103,7 +103,7 @@ test("a websocket echoes, and is told goodbye when the service stops", async (t)
 });
 
 test("a payment that is answered while the service stops is stored", async (t) => {
-  const { url, child, logged, data } = await startVariant(t, "baseline", { env: { LINGER_MS: "3000" } });
+  const { url, child, logged, data } = await startVariant(t, "baseline", { env: { LINGER_MS: "2000" } });
   await postPayment(url, "order-0001");
   child.kill("SIGTERM");
   await logged("stopping");
