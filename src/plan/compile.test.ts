@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Json } from "../json.ts";
 import type { Operation } from "../operation.ts";
 import { thaw } from "./digest.ts";
-import { planSteps, type Plan } from "./model.ts";
+import { planSteps, type Plan, type PlanStep } from "./model.ts";
 import { compileText, TEST_OPERATIONS, testOperation, testRelease, testSystem } from "./testing.ts";
 
 const RUNBOOK = `# Deployment
@@ -180,6 +180,18 @@ test("compile takes what the configuration declares of a foreign command", () =>
   assert.deepEqual(step?.changes, []);
   assert.equal(step?.wayBack, null);
   assert.equal(step?.deadlineMs, 5_000);
+});
+
+test("compile takes a request that does not only read for a change, unless the configuration says that it is none", () => {
+  const request = "curl -f -X POST https://api.sunnypayments.com/cache";
+  const text = RUNBOOK.replace("curl https://api.sunnypayments.com/health", request);
+  const stepOf = (plan: Plan): PlanStep | undefined =>
+    planSteps(plan).find(({ operation }) => operation === "http-check");
+  assert.deepEqual(stepOf(planOf(RUNBOOK))?.changes, []);
+  assert.deepEqual(stepOf(planOf(text))?.changes, ["unknown"]);
+  assert.equal(stepOf(planOf(text))?.wayBack?.kind, "none");
+  const system = testSystem({ commands: { [request]: { changes: [] } } });
+  assert.deepEqual(stepOf(planOf(text, { system }))?.changes, []);
 });
 
 test("compile says which settings fit nothing in the runbook", () => {

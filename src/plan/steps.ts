@@ -1,6 +1,7 @@
 import { isSunnyError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { Operation, ReleaseRef, Subject } from "../operation.ts";
+import { isSafeMethod } from "../operations/http/method.ts";
 import { diagnostic, type Diagnostic } from "../runbook/diagnostic.ts";
 import type { Arg, Command, Placeholder, Step } from "../runbook/model.ts";
 import { argText, PARAMETER_PATTERNS, placeholdersOf } from "../runbook/parameter.ts";
@@ -134,7 +135,7 @@ interface Bound {
   readonly operation: string;
   readonly args: unknown;
   readonly source: StepSource;
-  /** For foreign commands: what the configuration declares that they change. */
+  /** For foreign commands, and for requests that do not only read: what the configuration declares that they change. */
   readonly changes?: readonly Subject[];
 }
 
@@ -162,6 +163,7 @@ function bind(step: Step, resolve: (one: Placeholder) => string, context: StepCo
           followRedirects: command.followRedirects,
         },
         source: { kind: "operation" },
+        ...(isSafeMethod(command.method) ? {} : { changes: foreignChanges(step, context) }),
       };
     case "terraform":
       if (command.verb === "plan" || command.verb === "apply") {
@@ -229,7 +231,6 @@ function bindSubprocess(
   const disposition = step.annotations.disposition ?? declared?.disposition ?? "manual";
   const attempts = step.annotations.retries === undefined ? declared?.retry?.maxAttempts : step.annotations.retries + 1;
   const timeoutMs = step.annotations.timeoutMs ?? declared?.timeoutMs;
-  const changes: readonly Subject[] = declared?.changes ?? ["unknown"];
   return {
     operation: "subprocess",
     args: {
@@ -240,8 +241,13 @@ function bindSubprocess(
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     },
     source: { kind: "operation" },
-    changes,
+    changes: foreignChanges(step, context),
   };
+}
+
+/** What nobody declared may be anything. */
+function foreignChanges(step: Step, { system }: StepContext): readonly Subject[] {
+  return override(step, system)?.changes ?? ["unknown"];
 }
 
 function override(step: Step, system: System): System["commands"][string] | undefined {

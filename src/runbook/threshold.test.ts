@@ -34,6 +34,8 @@ const ALERTS: readonly (readonly [string, string])[] = [
   ["Success rate below 99 %", "error-rate > 1 %"],
   ["4xx rate above 5%", "other > 5 %"],
   ["CPU at 80% or more for 5 minutes", "cpu >= 80 % for 300000"],
+  ["CPU above 85% for ten minutes", "cpu > 85 % for 600000"],
+  ["CPU above 85% for an hour", "cpu > 85 % for 3600000"],
   ["memory over 85 percent", "memory > 85 %"],
   ["heap above 2 GiB", "memory > 2147483648 bytes"],
   ["Database connections > 80", "db-connections > 80 count"],

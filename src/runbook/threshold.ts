@@ -107,17 +107,36 @@ function contradiction(sense: Sense): string {
     : "The list says what is bad, but the comparison says what is good.";
 }
 
+/** Durations are also written in words. */
+const WORDS: Readonly<Record<string, number>> = {
+  one: 1,
+  two: 2,
+  three: 3,
+  four: 4,
+  five: 5,
+  six: 6,
+  eight: 8,
+  ten: 10,
+  fifteen: 15,
+  twenty: 20,
+  thirty: 30,
+  sixty: 60,
+};
+
+const HOLD = new RegExp(
+  String.raw`\b(?:for|over|during|in|within|across)\s+(?:more than\s+|at least\s+|longer than\s+|the last\s+|any\s+|a\s+|an\s+)?` +
+    String.raw`(\d+|${Object.keys(WORDS).join("|")})?[\s-]*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\b(?:\s+(?:window|period))?`,
+);
+
 function takeHold(phrase: string): { rest: string; holdMs?: number } {
-  const match =
-    /\b(?:for|over|during|in|within|across)\s+(?:more than\s+|at least\s+|longer than\s+|the last\s+|any\s+|a\s+)?(\d+)?[\s-]*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\b(?:\s+(?:window|period))?/.exec(
-      phrase,
-    );
+  const match = HOLD.exec(phrase);
   if (match === null) return { rest: phrase };
   const before = phrase.slice(0, match.index);
   // "response time over 2 seconds" is the limit itself; a duration follows a limit.
   if (!/\d/.test(before.replaceAll(/\bp\d+|\d+(?:st|nd|rd|th)|\b[45]xx/g, ""))) return { rest: phrase };
   const unit = (match[2] ?? "s").charAt(0);
-  const holdMs = Number(match[1] ?? 1) * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1000);
+  const many = match[1] ?? "1";
+  const holdMs = (WORDS[many] ?? Number(many)) * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1000);
   return { rest: before + phrase.slice(match.index + match[0].length), ...(holdMs > 0 ? { holdMs } : {}) };
 }
 

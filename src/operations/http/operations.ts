@@ -10,6 +10,7 @@ import { defineOperation, type Operation, type OperationCall, type OperationRepo
 import { scrubber } from "../../secret.ts";
 import type { System } from "../../system/schema.ts";
 import { bad, concluded, durationText, good } from "../checks/findings.ts";
+import { isSafeMethod } from "./method.ts";
 import type { HttpAnswer, HttpPorts } from "./ports.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -17,8 +18,6 @@ const TIMEOUT_MS = 30_000;
 const REDIRECT_LIMIT = 10;
 /** Statuses after which curl's `--retry` tries again. */
 const TRANSIENT = new Set([408, 429, 500, 502, 503, 504]);
-/** Methods that change nothing (RFC 9110, section 9.2.1). */
-const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 
 const address = z.url({ protocol: /^https?$/ });
 
@@ -73,7 +72,7 @@ export function httpOperations(ports: HttpPorts): Operation[] {
 
 async function check(ports: HttpPorts, ctx: DurableContext, call: OperationCall<Args>): Promise<OperationReport> {
   const { method, retries, timeoutMs = TIMEOUT_MS } = call.args;
-  const safe = SAFE.has(method);
+  const safe = isSafeMethod(method);
   const outcome = await ctx.step<Outcome>(`${call.stepName}/request`, (scope) => request(ports, call, scope, retries), {
     disposition: safe ? { kind: "idempotent", readOnly: true } : sentByHand(call.args),
     deadlineMs: timeoutMs * (call.args.followRedirects ? REDIRECT_LIMIT + 1 : 1) + 5_000,
@@ -121,7 +120,7 @@ async function request(
     );
     const location = answer.status >= 300 && answer.status < 400 ? answer.headers["location"] : undefined;
     if (location === undefined || !args.followRedirects) {
-      if (TRANSIENT.has(answer.status) && retries > 0 && scope.fence.attempt <= retries && SAFE.has(args.method)) {
+      if (TRANSIENT.has(answer.status) && retries > 0 && scope.fence.attempt <= retries && isSafeMethod(args.method)) {
         throw new RetryableError("HTTP_UNREACHABLE", `${method} ${url} answers ${answer.status}`);
       }
       const { status, latencyMs } = answer;
