@@ -41,7 +41,8 @@ const missing = (message: string): Omit<Answer, "item"> => ({ state: "missing", 
 const LOOKS: readonly [RegExp, Look][] = [
   [/\bssh\b|\bservers?\b|\bhosts?\b/i, hosts],
   [/\bpgp\b|\bgpg\b/i, keys],
-  [/\bmongo|\batlas\b|\bdatabase\b|\bsql/i, database],
+  [/\bmongo|\batlas\b/i, (_context, sunny) => Promise.resolve(otherDatabase(sunny))],
+  [/\bdatabase\b|\bsql/i, database],
   [/\baws\b|\bamazon\b/i, aws],
   [/\bcircle ?ci\b/i, (context) => Promise.resolve(token(context, ["CIRCLECI_TOKEN", "CIRCLE_TOKEN"]))],
   [/\bgithub\b/i, (context) => Promise.resolve(token(context, ["GITHUB_TOKEN", "GH_TOKEN"]))],
@@ -67,6 +68,13 @@ async function database(_context: CliContext, sunny: Sunny): Promise<Omit<Answer
   return existsSync(spec.file)
     ? ok(`${spec.kind} database ${spec.file} is there`)
     : missing(`there is no file ${spec.file}`);
+}
+
+function otherDatabase({ system }: Sunny): Omit<Answer, "item"> {
+  return {
+    state: "unchecked",
+    message: `the configuration's database is ${system.database.kind} ${system.database.file}`,
+  };
 }
 
 async function keys({ clock }: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {

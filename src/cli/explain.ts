@@ -3,7 +3,7 @@ import { SunnyError } from "../errors.ts";
 import { renderExplanation } from "../operations/monitor/render.ts";
 import type { Configure } from "./configure.ts";
 import { EXIT } from "./output.ts";
-import { findRun, planOf } from "./runs.ts";
+import { findNewest, planOf } from "./runs.ts";
 
 export const configure: Configure = (command, context) => {
   command
@@ -13,7 +13,7 @@ export const configure: Configure = (command, context) => {
     )
     .action(async (id: string | undefined) => {
       const sunny = await context.sunny();
-      const run = findRun(sunny, id);
+      const run = findNewest(sunny, id);
       const explanation = (await sunny.watch()).explain(run.id, planOf(run).rules);
       if (explanation === null) {
         throw new SunnyError("NOTHING_WATCHED", `Nothing was watched in ${run.id}: no interval is kept`, {

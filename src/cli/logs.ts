@@ -4,7 +4,7 @@ import { SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
 import { planSteps } from "../plan/model.ts";
 import { closest } from "../system/closest.ts";
-import { findRun, planOf } from "./runs.ts";
+import { findNewest, planOf } from "./runs.ts";
 import type { Configure } from "./configure.ts";
 
 export const configure: Configure = (command, context) => {
@@ -13,7 +13,7 @@ export const configure: Configure = (command, context) => {
     .option("--step <step>", "only this step and what belongs to it")
     .action(async (id: string | undefined, options: { step?: string }) => {
       const sunny = await context.sunny();
-      const run = findRun(sunny, id);
+      const run = findNewest(sunny, id);
       const { step } = options;
       if (step !== undefined) requireStep(sunny, run, step);
       const chunks = sunny.journal.read
@@ -32,7 +32,7 @@ export const configure: Configure = (command, context) => {
         at = chunk.step;
         context.output.text(chunk.text);
       }
-      if (chunks.length === 0) context.output.note(`No output was kept${step === undefined ? "" : ` of ${step}`}.`);
+      if (chunks.length === 0) context.output.note(`No output was kept of ${step ?? run.id}.`);
       context.output.summary({ deployment: run.id, chunks: chunks.length });
     });
 };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { newRun } from "../engine/new-run.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import type { Sunny } from "../main.ts";
-import { findRun, lastDeployment } from "./runs.ts";
+import { findNewest, findRun, lastDeployment } from "./runs.ts";
 
 type Change = Partial<Pick<RunRecord, "state" | "endedAt" | "output" | "within">> & { readonly kind?: string };
 
@@ -50,6 +50,14 @@ test("without an id the newest counts that has not ended, else the newest, and n
   assert.equal(findRun(sunnyWith(run("d-new", ENDED), run("d-old", ENDED)), undefined).id, "d-new");
   assert.equal(findRun(sunnyWith(run("r-1", { within: WITHIN }), open), undefined), open);
   assert.throws(() => findRun(sunnyWith(), undefined), { code: "RUN_UNKNOWN", message: /Nothing has run here yet/ });
+});
+
+test("who looks back without an id means the newest, not one that was left paused before", () => {
+  const open = run("d-open");
+  assert.equal(findNewest(sunnyWith(run("d-new", ENDED), open), undefined).id, "d-new");
+  assert.equal(findNewest(sunnyWith(run("r-1", { within: WITHIN }), open), undefined), open);
+  assert.equal(findNewest(sunnyWith(run("d-new", ENDED), open), "d-open"), open);
+  assert.throws(() => findNewest(sunnyWith(), undefined), { code: "RUN_UNKNOWN", message: /Nothing has run here yet/ });
 });
 
 test("the last deployment is the newest that succeeded, whatever ran since", () => {

@@ -37,6 +37,15 @@ export function lastChange(sunny: Sunny): Plan | null {
 }
 
 /**
+ * As `findRun`, but without an id the newest, whether it has ended or not: for looking back, when one that was left
+ * paused long ago is not what is meant.
+ * @throws RUN_UNKNOWN
+ */
+export function findNewest(sunny: Sunny, id: string | undefined): RunRecord {
+  return findRun(sunny, id ?? sunny.journal.read.runs(RUNS).find((one) => one.within === null)?.id);
+}
+
+/**
  * The run of this id or of an unambiguous beginning of it; without one, the newest that has not ended, else the
  * newest, of those that are not part of another.
  * @throws RUN_UNKNOWN
