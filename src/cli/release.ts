@@ -6,6 +6,7 @@ import { releaseRef } from "../release/manifest.ts";
 import { packRelease } from "../release/pack.ts";
 import { openReleaseStore } from "../release/store.ts";
 import { verifyRelease } from "../release/verify.ts";
+import { trustedVerifiers } from "../wiring/trusted-verifiers.ts";
 import type { CliContext } from "./context.ts";
 import type { Configure } from "./configure.ts";
 
@@ -81,13 +82,14 @@ async function pack(context: CliContext, dir: string, options: PackOptions): Pro
 }
 
 async function verify(context: CliContext, archive: string, options: { key?: string[] }): Promise<void> {
-  const keys =
-    options.key?.map((file) => read(context, file).trim()) ?? (await context.system()).system.releases.trustedKeys;
+  const verifiers =
+    options.key?.map((file) => parseVerifier(read(context, file).trim())) ??
+    trustedVerifiers((await context.system()).system);
   const file = path.resolve(context.cwd, archive);
   const release = await verifyRelease({
     archive: file,
     manifest: file.replace(/\.tar\.gz$/, ".release"),
-    verifiers: keys.map((key) => parseVerifier(key)),
+    verifiers,
   });
   context.output.text(
     `verified: ${release.manifest.name} ${release.manifest.version}, signed by ${release.signedBy.join(", ")}`,
@@ -100,7 +102,7 @@ async function list(context: CliContext): Promise<void> {
   const store = openReleaseStore({
     directory: system.releases.dir,
     name: system.service,
-    verifiers: system.releases.trustedKeys.map((key) => parseVerifier(key)),
+    verifiers: trustedVerifiers(system),
   });
   const releases = await store.list();
   for (const { version, release, problem } of releases) {

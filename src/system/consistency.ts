@@ -49,7 +49,20 @@ function hosts({ hosts: list }: System): Contradiction | null {
     const message = `${same.name} answers at ${address}:${port} already`;
     return { path: ["hosts", i, "port"], message, hint: "Give every host the address and port of its own service." };
   }
+  for (const [i, { root, connection }] of list.entries()) {
+    const same = list.slice(0, i).find((one) => one.root === root && isSameMachine(one.connection, connection));
+    if (same === undefined) continue;
+    const message = `${root} on the same machine is the root of ${same.name} already`;
+    return { path: ["hosts", i, "root"], message, hint: "Give every host a directory of its own for its releases." };
+  }
   return null;
+}
+
+type Connection = System["hosts"][number]["connection"];
+
+function isSameMachine(one: Connection, other: Connection): boolean {
+  if (one.kind === "local" || other.kind === "local") return one.kind === other.kind;
+  return one.address === other.address && one.port === other.port && one.jump === other.jump;
 }
 
 function rollout({ hosts: list, rollout: { canaryHosts, minServing } }: System): Contradiction | null {

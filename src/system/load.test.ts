@@ -57,6 +57,12 @@ const wrong: [string, object, RegExp][] = [
     /hosts\[1\]\.port: web-1 answers at 127\.0\.0\.1:8001 already/,
   ],
   [
+    "two hosts in one directory of one machine",
+    { ...minimal, hosts: [...minimal.hosts, { name: "web-2", root: "hosts/web-1", port: 8002 }] },
+    /hosts\[1\]\.root: .*hosts\/web-1 on the same machine is the root of web-1 already/,
+  ],
+  ["a key that is not there", { ...minimal, database: undefined }, /wrong at database: it is missing$/],
+  [
     "a canary larger than the fleet",
     { ...minimal, rollout: { canaryHosts: 2 } },
     /rollout\.canaryHosts: there is 1 host/,
@@ -145,6 +151,28 @@ test("loadSystem names the line of a wrong key", async (t) => {
     assert.match(text[(error.place?.line ?? 0) - 1] ?? "", /canaryHost/);
     return true;
   });
+});
+
+test("loadSystem names the line of the host that is wrong, not of the first one", async (t) => {
+  const ssh = (name: string, address: string): object => ({
+    name,
+    root: "/srv",
+    port: 8001,
+    connection: { kind: "ssh", address },
+  });
+  const hosts = [ssh("web-1", "a"), ssh("web-2", "b"), { ...ssh("web-3", "c"), note: "[,]" }];
+  const lines = JSON.stringify({ ...minimal, hosts }, null, 2).split("\n");
+  const file = write(t, "sunny.config.json", lines.join("\n"));
+  await assert.rejects(loadSystem(file, "/"), (error) => {
+    assert.ok(isSunnyError(error));
+    assert.equal(error.place?.line, lines.findIndex((line) => line.includes('"note"')) + 1);
+    return true;
+  });
+});
+
+test("loadSystem says of what is no file that it cannot be read", async (t) => {
+  const directory = path.dirname(write(t, "x", ""));
+  await assert.rejects(loadSystem(directory, "/"), { code: "CONFIG_NOT_FOUND", message: /Cannot read .*EISDIR/ });
 });
 
 test("loadSystem refuses functions, since they would have no digest", async (t) => {

@@ -9,6 +9,7 @@ import { sha256 } from "../json.ts";
 import { closest } from "./closest.ts";
 import { contradictionOf } from "./consistency.ts";
 import { readInventory } from "./inventory.ts";
+import { lineOf } from "./line-of.ts";
 import { absolutePaths } from "./paths.ts";
 import { systemSchema, type System } from "./schema.ts";
 
@@ -38,7 +39,7 @@ export async function loadSystem(file: string | undefined, cwd: string): Promise
       },
     );
   }
-  const text = readFileSync(found, "utf8");
+  const text = read(found);
   const value = await evaluate(found, text);
   const parsed = systemSchema.safeParse(value);
   if (!parsed.success) throw invalid(found, text, parsed.error);
@@ -46,6 +47,18 @@ export async function loadSystem(file: string | undefined, cwd: string): Promise
   if (system.hosts.length === 0) throw noHosts(found);
   requireConsistent(found, text, system);
   return { system, file: found, sourceDigest: sha256(text) };
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new SunnyError("CONFIG_NOT_FOUND", `Cannot read the configuration: ${messageOf(error)}`, {
+      place: { file },
+      hint: "Name a file that you can read, with --config FILE or SUNNY_CONFIG.",
+      cause: error,
+    });
+  }
 }
 
 /** The hosts of the configuration, then those of its inventory. */
@@ -124,7 +137,8 @@ function explain(issue: z.core.$ZodIssue): Problem[] {
       };
     });
   }
-  return [{ path: issue.path, message: issue.message }];
+  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  return [{ path: issue.path, message: missing ? "it is missing" : issue.message }];
 }
 
 /** The keys that the schema knows at a path; empty inside unions and records, where no single list exists. */
@@ -144,20 +158,6 @@ function unwrap(schema: unknown): unknown {
   let at = schema;
   while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional) at = at.unwrap();
   return at;
-}
-
-/** The line on which the key stands, found by walking the text from key to key; undefined when one is not literal. */
-function lineOf(text: string, keys: readonly PropertyKey[]): number | undefined {
-  let from = 0;
-  let at: number | undefined;
-  for (const key of keys) {
-    if (typeof key !== "string") continue;
-    const match = new RegExp(`["']?\\b${RegExp.escape(key)}\\b["']?\\s*:`).exec(text.slice(from));
-    if (match === null) break;
-    at = from + match.index;
-    from = at + match[0].length;
-  }
-  return at === undefined ? undefined : text.slice(0, at).split("\n").length;
 }
 
 function show(keys: readonly PropertyKey[]): string {

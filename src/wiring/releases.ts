@@ -1,4 +1,3 @@
-import { parseVerifier } from "../audit/note.ts";
 import { TerminalError } from "../engine/context.ts";
 import { isSunnyError } from "../errors.ts";
 import type { ReleaseRef } from "../operation.ts";
@@ -10,6 +9,7 @@ import { releaseRef } from "../release/manifest.ts";
 import { openReleaseStore, type ReleaseStore } from "../release/store.ts";
 import type { VerifiedRelease } from "../release/verify.ts";
 import type { System } from "../system/schema.ts";
+import { trustedVerifiers } from "./trusted-verifiers.ts";
 import { unchangedStore, type VerifiedReleases } from "./unchanged-store.ts";
 
 /** What operations need of releases, all from the one store of verified archives. */
@@ -20,12 +20,12 @@ export interface Releases extends ReleaseSource, ReleaseVerifier, ConfigurationS
   readonly migrations: MigrationSource;
 }
 
-/** @throws NOTE_* codes when a trusted key is malformed */
+/** @throws CONFIG_INVALID when a trusted key is malformed */
 export function releasesOf(system: System): Releases {
   const store = openReleaseStore({
     directory: system.releases.dir,
     name: system.service,
-    verifiers: system.releases.trustedKeys.map((key) => parseVerifier(key)),
+    verifiers: trustedVerifiers(system),
   });
   // A plan asks for the same two releases a dozen times, and verifying one means reading all of it.
   const known = unchangedStore(store, system.releases.dir);
