@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdtempSync,
   readFileSync,
@@ -215,6 +216,27 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
     assert.equal(droppedStarts, 2 * hosts.length);
     await transport.close();
     assert.equal(transport.counts().live, 0);
+  });
+
+  test("a connection that breaks off before it is ready is made once more, wherever it was", async () => {
+    const broken = path.join(world.dir, "broken");
+    const program = path.join(world.dir, "breaks-first");
+    writeFileSync(
+      program,
+      `#!/bin/sh\n[ ! -e '${broken}' ] || { cat '${broken}' >&2; rm '${broken}'; exit 255; }\nexec ssh "$@"\n`,
+    );
+    chmodSync(program, 0o755);
+    for (const words of [
+      `ssh_dispatch_run_fatal: Connection to ${target.address} port ${target.port}: Broken pipe`,
+      `Connection to ${target.address} closed by remote host.`,
+      "client_loop: send disconnect: Broken pipe",
+    ]) {
+      writeFileSync(broken, `${words}\n`);
+      const transport = world.transportOf({ program });
+      assert.equal((await transport.run("a", "echo in", soon)).stdout, "in\n", words);
+      assert.equal(transport.counts().droppedStarts, 1);
+      await transport.close();
+    }
   });
 
   test("the user's agent is used when no key is named", { skip: without("ssh-agent", "ssh-add") }, async () => {

@@ -15,6 +15,10 @@ const cases: readonly (readonly [string, ReturnType<typeof failureOf>])[] = [
   ["root@h: Permission denied (publickey).\r\n", "refused"],
   ["kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22", "dropped"],
   ["kex_exchange_identification: read: Connection reset by peer", "dropped"],
+  // What ssh says when the connection breaks off in the key exchange, and after the login.
+  ["ssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: Broken pipe\r\n", "dropped"],
+  ["Connection to 10.0.0.1 closed by remote host.\r\n", "dropped"],
+  ["client_loop: send disconnect: Broken pipe\r\n", "dropped"],
   ["ssh: connect to host h port 22: Connection refused", "unreachable"],
   ["ssh: Could not resolve hostname h: Name or service not known", "unreachable"],
   [

@@ -9,7 +9,7 @@ export type SshFailure =
   | "host-key-changed"
   /** The host is there and does not let us in. */
   | "refused"
-  /** The server dropped the connection before it began, as it does above MaxStartups: worth another try. */
+  /** The connection broke off before it was ready, as a server drops some above MaxStartups: worth another try. */
   | "dropped"
   /** The configuration of OpenSSH, or a key file, cannot be used. */
   | "misconfigured"
@@ -20,7 +20,10 @@ const SIGNS: readonly (readonly [SshFailure, RegExp])[] = [
   ["host-key-unknown", /No \S+ host key is known for|Host key verification failed/],
   ["refused", /Permission denied \(|Too many authentication failures|no mutual signature|Access denied/],
   ["misconfigured", /Bad configuration option|Bad owner or permissions|UNPROTECTED PRIVATE KEY|terminating, \d+ bad/],
-  ["dropped", /kex_exchange_identification|banner exchange|Exceeded MaxStartups|Connection (closed|reset) by/i],
+  [
+    "dropped",
+    /kex_exchange_identification|banner exchange|Exceeded MaxStartups|Connection (to \S+ )?(closed|reset) by|Broken pipe/i,
+  ],
 ];
 
 /** Reads the failure out of what `ssh` wrote to stderr. */
