@@ -21,6 +21,8 @@ export interface RuleState {
   baseline: BetState | null;
   proof: BetState | null;
   seen: { canary: Seen; baseline: Seen };
+  /** Requests in the intervals that had counts of both arms, so that the two can be compared. */
+  together: { canary: number; baseline: number };
   /** End of the last interval with data, and the last reason to be blind; per arm. */
   lastData: { canary: number | null; baseline: number | null };
   blind: { canary: string | null; baseline: string | null };
@@ -63,6 +65,7 @@ function startRule(rule: Rule, settings: AnalysisSettings): RuleState {
     baseline: hasLimit ? fresh() : null,
     proof: hasLimit && settings.proof ? fresh() : null,
     seen: { canary: unseen(bets), baseline: unseen(bets) },
+    together: { canary: 0, baseline: 0 },
     lastData: { canary: null, baseline: null },
     blind: { canary: null, baseline: null },
     absent: { canary: false, baseline: false },
@@ -80,6 +83,7 @@ function unseen(bads: number): Seen {
 export function beginBake(state: AnalysisState): void {
   for (const rule of Object.values(state.rules)) {
     rule.seen = { canary: unseen(rule.canary.length), baseline: unseen(rule.canary.length) };
+    rule.together = { canary: 0, baseline: 0 };
   }
 }
 
@@ -106,6 +110,10 @@ export function observe(
     const own = state.rules[rule.id]!;
     takeIn(own, "canary", now.canary, state.at);
     takeIn(own, "baseline", now.baseline, state.at);
+    if (now.canary.kind === "counts" && now.baseline.kind === "counts") {
+      own.together.canary += now.canary.requests;
+      own.together.baseline += now.baseline.requests;
+    }
     // After a pause only the time that was looked at counts as held.
     bet(rule, own, now, Math.min(ms, 2 * settings.intervalMs));
     const requests = now.canary.kind === "counts" ? now.canary.requests : 0;

@@ -97,10 +97,12 @@ export function snapshotOf(
   weight: number | undefined,
 ): MonitorSnapshot {
   const counted = settings.rules.find((rule) => rule.kind === "error-rate") ?? settings.rules.find(countsRequests);
-  const seen = counted === undefined ? undefined : state.rules[counted.id]!.seen;
-  const canary = seen?.canary.requests ?? 0;
-  const baseline = seen?.baseline.requests ?? 0;
+  const own = counted === undefined ? undefined : state.rules[counted.id];
+  const canary = own?.seen.canary.requests ?? 0;
+  const baseline = own?.seen.baseline.requests ?? 0;
   const all = canary + baseline;
+  // A canary that was just restarted has no counts yet where nothing tells since when they count.
+  const { together = { canary: 0, baseline: 0 } } = own ?? {};
   return {
     at: judgement.at,
     verdict: judgement.verdict,
@@ -128,7 +130,7 @@ export function snapshotOf(
       };
     }),
     requests: { canary, baseline, canaryPart: all > 0 ? canary / all : null },
-    weightNote: weight === undefined ? null : weightNote(weight, canary, all),
+    weightNote: weight === undefined ? null : weightNote(weight, together.canary, together.canary + together.baseline),
   };
 }
 

@@ -312,6 +312,23 @@ test("the live view has value, limit and evidence of each arm, and tells a weigh
   await watcher.stop();
 });
 
+test("a canary without counts of its own is not said to get less traffic than was set", async () => {
+  const { clock, hosts, watcher } = await scene();
+  hosts["b"]!.requestsPerSecond = 900;
+  hosts["a"]!.requestsPerSecond = 900;
+  hosts["a"]!.down = "it was just restarted";
+  await clock.advance(5000);
+  assert.equal(watcher.snapshot().requests.canaryPart, 0);
+  assert.equal(watcher.snapshot().weightNote, null);
+  hosts["a"]!.down = null;
+  await clock.advance(5000);
+  assert.equal(watcher.snapshot().weightNote, null);
+  hosts["a"]!.requestsPerSecond = 0;
+  await clock.advance(30_000);
+  assert.match(watcher.snapshot().weightNote ?? "", /^the canary gets \d+ % of the requests, .* set is 50 %$/);
+  await watcher.stop();
+});
+
 test("a wall clock that is set back leaves the intervals in order", async () => {
   const clock = fakeClock();
   let back = 0;
