@@ -72,7 +72,7 @@ describe("Prometheus itself", { skip: without("prometheus", "promtool") }, () =>
     t.after(() => prometheus.stop());
     const system = systemOf(prometheus.url, ports);
     let planned = await watchedNow(system, runbook, undefined, { clock });
-    for (let i = 0; i < 100 && planned.diagnostics.length > 0; i++) {
+    for (let i = 0; i < 600 && planned.diagnostics.length > 0; i++) {
       await sleep(clock, 100);
       planned = await watchedNow(system, runbook, undefined, { clock });
     }

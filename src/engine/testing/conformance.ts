@@ -37,8 +37,8 @@ interface Case {
   readonly what: string;
   /** A workflow; it is given notes to write what it did. */
   run(ctx: DurableContext, notes: string[]): Promise<unknown>;
-  /** What happens to it from outside. */
-  outside?(engine: ConformingEngine, id: string): Promise<void>;
+  /** What happens to it from outside; `noted` resolves when the workflow has written its first so many notes. */
+  outside?(engine: ConformingEngine, id: string, noted: (count: number) => Promise<void>): Promise<void>;
   readonly result: RunResult;
   readonly notes?: readonly string[];
 }
@@ -136,16 +136,17 @@ const CASES: readonly Case[] = [
     run: async (ctx, notes) => {
       const before = [await ctx.now(), await ctx.uuid()];
       const kept = await ctx.step("keep", () => Promise.resolve((notes.push("effect"), before)), IDEMPOTENT);
+      notes.push("waits");
       await ctx.waitFor("go");
       return kept[0] === before[0] && kept[1] === before[1];
     },
-    outside: async (engine, id) => {
-      await engine.pass(50);
+    outside: async (engine, id, noted) => {
+      await noted(2);
       await engine.crash(id);
       await engine.signal(id, "go", null);
     },
     result: done(true),
-    notes: ["effect"],
+    notes: ["effect", "waits", "waits"],
   },
   {
     what: "runs an idempotent step again that a crash cut off, with a newer fence",
@@ -159,8 +160,8 @@ const CASES: readonly Case[] = [
       const value = await ctx.step("a", act, IDEMPOTENT);
       return [value, first === undefined];
     },
-    outside: async (engine, id) => {
-      await engine.pass(50);
+    outside: async (engine, id, noted) => {
+      await noted(1);
       await engine.crash(id);
     },
     result: done(["whole", true]),
@@ -176,8 +177,8 @@ const CASES: readonly Case[] = [
       const probe = () => Promise.resolve({ state: "done", value: "found" } as const);
       return ctx.step("a", act, { ...IDEMPOTENT, disposition: { kind: "probe", probe } });
     },
-    outside: async (engine, id) => {
-      await engine.pass(50);
+    outside: async (engine, id, noted) => {
+      await noted(1);
       await engine.crash(id);
     },
     result: done("found"),
@@ -233,7 +234,9 @@ export function conformance(name: string, make: () => Promise<ConformingEngine>)
         };
         try {
           await engine.start(def, `conformance-run-${i}`, null);
-          await outside?.(engine, `conformance-run-${i}`);
+          await outside?.(engine, `conformance-run-${i}`, async (count) => {
+            while (written.length < count) await engine.pass(5);
+          });
           assert.deepEqual(await engine.result(`conformance-run-${i}`), result);
           if (notes !== undefined) assert.deepEqual(written, notes);
         } finally {
