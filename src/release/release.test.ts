@@ -229,6 +229,11 @@ describe("the store", () => {
       (error) => refused("RELEASE_NOT_FOUND")(error) && /2\.2\.0-rc\.1/.test((error as { hint: string }).hint),
     );
     await assert.rejects(store.find("../2.2.0"), refused("RELEASE_VERSION_INVALID"));
+    rmSync(path.join(directory, "store", "payments-2.10.0.release"));
+    await assert.rejects(store.find("2.10.0"), {
+      code: "RELEASE_NOT_FOUND",
+      hint: /payments-2\.10\.0\.tar\.gz lies there without its signed manifest payments-2\.10\.0\.release/,
+    });
   });
 
   test("what was packed into its directory is in it", async (t) => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, open as openFile, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import type { NoteVerifier } from "../audit/note.ts";
@@ -67,7 +68,7 @@ export function openReleaseStore(options: ReleaseStoreOptions): ReleaseStore {
     const near = (await versions()).filter((one) => versionOrId === one || versionOrId.startsWith(`${one}-`));
     const stored = await open(near);
     const wanted = stored.find(({ version }) => version === versionOrId) ?? stored.find(hasId(versionOrId));
-    if (wanted === undefined) throw notFound(versionOrId, options, await list());
+    if (wanted === undefined) throw notFound(versionOrId, options, await list(), filesOf(versionOrId));
     if (wanted.problem !== undefined) throw wanted.problem;
     return wanted.release;
   };
@@ -151,10 +152,19 @@ async function entries(directory: string): Promise<string[]> {
   }
 }
 
-function notFound(version: string, options: ReleaseStoreOptions, stored: readonly StoredRelease[]): SunnyError {
+function notFound(
+  version: string,
+  options: ReleaseStoreOptions,
+  stored: readonly StoredRelease[],
+  { archive, manifest }: { archive: string; manifest: string },
+): SunnyError {
   const known = stored.map((one) => one.version).join(", ") || "none";
+  // Which of the two a delivery left out is what its reader wants to know.
+  const alone = existsSync(archive)
+    ? ` ${archive} lies there without its signed manifest ${path.basename(manifest)}.`
+    : "";
   return new SunnyError("RELEASE_NOT_FOUND", `There is no release ${options.name} ${version} in ${options.directory}`, {
-    hint: `There are: ${known}. \`sunny release pack\` makes one.`,
+    hint: `There are: ${known}.${alone} \`sunny release pack\` makes one.`,
     details: { version },
   });
 }

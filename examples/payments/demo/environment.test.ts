@@ -87,3 +87,11 @@ test("the load generator reaches the server by its public name, and refuses a ce
   ).ended;
   assert.deepEqual(Object.keys(misnamed.byStatus), ["ERR_TLS_CERT_ALTNAME_INVALID"]);
 });
+
+test("a directory in which no socket could be opened is refused with what to do", async (t) => {
+  const directory = path.join(await testDirectory(t), "d".repeat(100));
+  await assert.rejects(
+    createEnvironment({ clock: systemClock, directory, releases: [{ variant: "good" }] }),
+    /cannot run in .*longer than systems accept\. Choose a shorter directory, such as TMPDIR=\/tmp/,
+  );
+});

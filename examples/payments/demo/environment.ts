@@ -52,6 +52,9 @@ export interface EnvironmentOptions {
   readonly releases?: readonly Wanted[];
 }
 
+/** What every system accepts as the path of a socket. */
+const SOCKET_PATH_BYTES = 103;
+
 /** What a service may use in the demo: small, so that a leak is seen within seconds. */
 const MEMORY_LIMIT_BYTES = 160 * 1024 * 1024;
 
@@ -59,6 +62,7 @@ const MEMORY_LIMIT_BYTES = 160 * 1024 * 1024;
 export async function createEnvironment(options: EnvironmentOptions): Promise<DemoEnvironment> {
   const { clock } = options;
   const directory = await ownDirectory(options.directory);
+  requireShortPath(directory);
   const keysDir = path.join(directory, "keys");
   const now = clock.now();
   const pgp = (name: string, user: string): Promise<PgpKeyFiles> =>
@@ -104,6 +108,16 @@ async function ownDirectory(wanted: string | undefined): Promise<string> {
   const directory = await realpath(wanted ?? (await mkdtemp(path.join(tmpdir(), "sunny-"))));
   await chmod(directory, 0o700);
   return directory;
+}
+
+/** Better told here than by the first of the programs that cannot open its socket. */
+function requireShortPath(directory: string): void {
+  const longest = Buffer.byteLength(path.join(directory, "hosts", "web-1", "shared", "run", "admin.sock"));
+  if (longest <= SOCKET_PATH_BYTES) return;
+  const over = longest - SOCKET_PATH_BYTES;
+  throw new Error(
+    `The demo cannot run in ${directory}: the paths of its sockets would be ${over} byte${over === 1 ? "" : "s"} longer than systems accept. Choose a shorter directory, such as TMPDIR=/tmp npm run demo`,
+  );
 }
 
 async function privateDirectory(parent: string, name: string): Promise<string> {
