@@ -10,6 +10,48 @@ export interface ActivationHost extends HostPlace {
   readonly service: string;
 }
 
+/** Lines of the log up to which no program is started to read it: about where that costs the same. */
+const READ_LINES = 100;
+
+/** What became of a turn, by the activation log. */
+const OUTCOME = String.raw`
+# What the log says last of a turn, and why. "read" asks the system for every byte: what is long is read by a program.
+outcome() {
+  LAST= WHY= LOGGED=0 o_turn=$1 o_rest=
+  [ -r "$S/activations" ] || return 0
+  o_line='
+'
+  {
+    while [ "$LOGGED" -lt ${String(READ_LINES)} ] && read -r n_at n_event n_turn n_id n_prev n_why; do
+      LOGGED=$((LOGGED + 1))
+      if [ "$n_turn" = "$o_turn" ]; then LAST=$n_event WHY=$n_why; fi
+    done
+    [ "$LOGGED" -lt ${String(READ_LINES)} ] || o_rest=$o_line$(cat && printf .)
+  } <"$S/activations"
+  # A line without its end is none.
+  o_rest=${"$"}{o_rest%"$o_line"*}
+  saved=$IFS
+  IFS=$o_line
+  set -f
+  for o_line in $o_rest; do
+    LOGGED=$((LOGGED + 1))
+    case $o_line in *" $o_turn "*) ;; *) continue ;; esac
+    IFS=' '
+    set -- $o_line
+    [ "$3" = "$o_turn" ] || continue
+    LAST=$2
+    shift 5
+    WHY=$*
+  done
+  set +f
+  IFS=$saved
+}
+# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
+trim_log() {
+  [ "$LOGGED" -gt 1000 ] || return 0
+  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
+}`;
+
 /** Switching, and taking back: shared by the scripts and the dead-man. */
 const SWITCHING = String.raw`
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
@@ -125,6 +167,7 @@ export function activateScript(
   return String.raw`${changingPrelude(host, fence)}
 ${host.service}
 ${SWITCHING}
+${OUTCOME}
 ${ARMING}
 ${values}
 enter
@@ -187,6 +230,7 @@ export function confirmScript(
   return String.raw`${changingPrelude(host, fence)}
 ${host.service}
 ${SWITCHING}
+${OUTCOME}
 ${ARMING}
 ${KEEP_CHECKPOINT}
 ${values}

@@ -88,11 +88,6 @@ pending() {
   [ -r "$S/pending" ] || return 1
   read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
 }
-# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
-trim_log() {
-  [ "$LOGGED" -gt 1000 ] || return 0
-  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
-}
 # The wall clock; asked once, since what passes within a script can be counted.
 now() {
   uptime
@@ -103,15 +98,6 @@ note() {
   now
   printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
     fail HOST_NOT_WRITABLE "cannot write $S/activations"
-}
-# What the log says last of a turn, and why.
-outcome() {
-  LAST= WHY= LOGGED=0
-  [ -r "$S/activations" ] || return 0
-  while read -r n_at n_event n_turn n_id n_prev n_why; do
-    LOGGED=$((LOGGED + 1))
-    if [ "$n_turn" = "$1" ]; then LAST=$n_event WHY=$n_why; fi
-  done <"$S/activations"
 }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
@@ -262,6 +248,43 @@ take_back() {
   if [ "$2" = restart ] && [ "$N_PREV" != - ]; then service_start; fi
 }
 
+# What the log says last of a turn, and why. "read" asks the system for every byte: what is long is read by a program.
+outcome() {
+  LAST= WHY= LOGGED=0 o_turn=$1 o_rest=
+  [ -r "$S/activations" ] || return 0
+  o_line='
+'
+  {
+    while [ "$LOGGED" -lt 100 ] && read -r n_at n_event n_turn n_id n_prev n_why; do
+      LOGGED=$((LOGGED + 1))
+      if [ "$n_turn" = "$o_turn" ]; then LAST=$n_event WHY=$n_why; fi
+    done
+    [ "$LOGGED" -lt 100 ] || o_rest=$o_line$(cat && printf .)
+  } <"$S/activations"
+  # A line without its end is none.
+  o_rest=${o_rest%"$o_line"*}
+  saved=$IFS
+  IFS=$o_line
+  set -f
+  for o_line in $o_rest; do
+    LOGGED=$((LOGGED + 1))
+    case $o_line in *" $o_turn "*) ;; *) continue ;; esac
+    IFS=' '
+    set -- $o_line
+    [ "$3" = "$o_turn" ] || continue
+    LAST=$2
+    shift 5
+    WHY=$*
+  done
+  set +f
+  IFS=$saved
+}
+# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
+trim_log() {
+  [ "$LOGGED" -gt 1000 ] || return 0
+  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
+}
+
 # arm TURN ID PREVIOUS EXPOSED SECONDS
 arm() {
   uptime
@@ -291,11 +314,11 @@ fi
 # Its third line tells it from another one.
 line=
 [ ! -r "$S/deadman" ] || { read -r line && read -r line && read -r line; } <"$S/deadman"
-if [ "$line" != '# d807063107929efb' ]; then
+if [ "$line" != '# ebc0d3e144f0aba2' ]; then
   cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || fail HOST_NOT_WRITABLE "cannot write $S/deadman"
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# d807063107929efb
+# ebc0d3e144f0aba2
 root='/srv/payments'
 authority='-'
 token='host'
@@ -386,11 +409,6 @@ pending() {
   [ -r "$S/pending" ] || return 1
   read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
 }
-# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
-trim_log() {
-  [ "$LOGGED" -gt 1000 ] || return 0
-  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
-}
 # The wall clock; asked once, since what passes within a script can be counted.
 now() {
   uptime
@@ -401,15 +419,6 @@ note() {
   now
   printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
     fail HOST_NOT_WRITABLE "cannot write $S/activations"
-}
-# What the log says last of a turn, and why.
-outcome() {
-  LAST= WHY= LOGGED=0
-  [ -r "$S/activations" ] || return 0
-  while read -r n_at n_event n_turn n_id n_prev n_why; do
-    LOGGED=$((LOGGED + 1))
-    if [ "$n_turn" = "$1" ]; then LAST=$n_event WHY=$n_why; fi
-  done <"$S/activations"
 }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {

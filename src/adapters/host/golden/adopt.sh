@@ -88,11 +88,6 @@ pending() {
   [ -r "$S/pending" ] || return 1
   read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
 }
-# The log keeps its newest lines: it is read by every script. After "outcome", which counts them.
-trim_log() {
-  [ "$LOGGED" -gt 1000 ] || return 0
-  tail -n 500 "$S/activations" >"$S/activations.new" && mv -f "$S/activations.new" "$S/activations"
-}
 # The wall clock; asked once, since what passes within a script can be counted.
 now() {
   uptime
@@ -103,15 +98,6 @@ note() {
   now
   printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
     fail HOST_NOT_WRITABLE "cannot write $S/activations"
-}
-# What the log says last of a turn, and why.
-outcome() {
-  LAST= WHY= LOGGED=0
-  [ -r "$S/activations" ] || return 0
-  while read -r n_at n_event n_turn n_id n_prev n_why; do
-    LOGGED=$((LOGGED + 1))
-    if [ "$n_turn" = "$1" ]; then LAST=$n_event WHY=$n_why; fi
-  done <"$S/activations"
 }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
