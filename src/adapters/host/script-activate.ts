@@ -144,7 +144,14 @@ const ARMING = String.raw`
 # arm TURN ID PREVIOUS EXPOSED SECONDS
 arm() {
   uptime
-  put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
+  if [ -e "$S/pending" ]; then
+    put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
+  else
+    # Nothing is replaced, and a line without its end is none: no rename is needed.
+    { printf '%s\n' "$1 $2 $3 $4 $((U + $5)) $B" >"$S/pending"; } 2>/dev/null ||
+      fail HOST_NOT_WRITABLE "cannot write $S/pending"
+    sync "$S/pending" 2>/dev/null || :
+  fi
   disarm
   detach sh "$S/deadman" watch "$1" </dev/null >/dev/null 2>&1 3<&-
   proc $! && printf '%s %s\n' "$!" "$P_BORN" >"$S/deadman.pid"

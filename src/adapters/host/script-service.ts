@@ -31,7 +31,7 @@ service_pid() {
 }
 service_stop() {
   if ! service_pid; then
-    rm -f "$S/service.pid"
+    [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
     return 0
   fi
   s_group=$P_GROUP
@@ -49,7 +49,7 @@ service_stop() {
 }
 service_start() {
   if service_pid; then return 0; fi
-  rm -f "$S/service.pid"
+  [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
   [ -d "$root/shared/log" ] || mkdir -p "$root/shared/log"
   detach ${shellWords(starter)} "$root" </dev/null >>"$root/shared/log/service.log" 2>&1 3<&-
   s_starter=$!

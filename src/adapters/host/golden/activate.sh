@@ -171,7 +171,7 @@ enter() {
   check_fence
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
-    rm -f "$S/attempts"
+    true >"$S/attempts"
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }
@@ -184,7 +184,7 @@ service_pid() {
 }
 service_stop() {
   if ! service_pid; then
-    rm -f "$S/service.pid"
+    [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
     return 0
   fi
   s_group=$P_GROUP
@@ -202,7 +202,7 @@ service_stop() {
 }
 service_start() {
   if service_pid; then return 0; fi
-  rm -f "$S/service.pid"
+  [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
   [ -d "$root/shared/log" ] || mkdir -p "$root/shared/log"
   detach '/opt/node' '/opt/sunny/supervisor-main.js' "$root" </dev/null >>"$root/shared/log/service.log" 2>&1 3<&-
   s_starter=$!
@@ -288,7 +288,14 @@ trim_log() {
 # arm TURN ID PREVIOUS EXPOSED SECONDS
 arm() {
   uptime
-  put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
+  if [ -e "$S/pending" ]; then
+    put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
+  else
+    # Nothing is replaced, and a line without its end is none: no rename is needed.
+    { printf '%s\n' "$1 $2 $3 $4 $((U + $5)) $B" >"$S/pending"; } 2>/dev/null ||
+      fail HOST_NOT_WRITABLE "cannot write $S/pending"
+    sync "$S/pending" 2>/dev/null || :
+  fi
   disarm
   detach sh "$S/deadman" watch "$1" </dev/null >/dev/null 2>&1 3<&-
   proc $! && printf '%s %s\n' "$!" "$P_BORN" >"$S/deadman.pid"
@@ -314,11 +321,11 @@ fi
 # Its third line tells it from another one.
 line=
 [ ! -r "$S/deadman" ] || { read -r line && read -r line && read -r line; } <"$S/deadman"
-if [ "$line" != '# ebc0d3e144f0aba2' ]; then
+if [ "$line" != '# 2a7d4827f5b465f9' ]; then
   cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || fail HOST_NOT_WRITABLE "cannot write $S/deadman"
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# ebc0d3e144f0aba2
+# 2a7d4827f5b465f9
 root='/srv/payments'
 authority='-'
 token='host'
@@ -492,7 +499,7 @@ enter() {
   check_fence
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
-    rm -f "$S/attempts"
+    true >"$S/attempts"
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }
@@ -505,7 +512,7 @@ service_pid() {
 }
 service_stop() {
   if ! service_pid; then
-    rm -f "$S/service.pid"
+    [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
     return 0
   fi
   s_group=$P_GROUP
@@ -523,7 +530,7 @@ service_stop() {
 }
 service_start() {
   if service_pid; then return 0; fi
-  rm -f "$S/service.pid"
+  [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
   [ -d "$root/shared/log" ] || mkdir -p "$root/shared/log"
   detach '/opt/node' '/opt/sunny/supervisor-main.js' "$root" </dev/null >>"$root/shared/log/service.log" 2>&1 3<&-
   s_starter=$!

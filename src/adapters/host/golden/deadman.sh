@@ -1,6 +1,6 @@
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# ebc0d3e144f0aba2
+# 2a7d4827f5b465f9
 root='/srv/payments'
 authority='-'
 token='host'
@@ -174,7 +174,7 @@ enter() {
   check_fence
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
-    rm -f "$S/attempts"
+    true >"$S/attempts"
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }
@@ -187,7 +187,7 @@ service_pid() {
 }
 service_stop() {
   if ! service_pid; then
-    rm -f "$S/service.pid"
+    [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
     return 0
   fi
   s_group=$P_GROUP
@@ -205,7 +205,7 @@ service_stop() {
 }
 service_start() {
   if service_pid; then return 0; fi
-  rm -f "$S/service.pid"
+  [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
   [ -d "$root/shared/log" ] || mkdir -p "$root/shared/log"
   detach '/opt/node' '/opt/sunny/supervisor-main.js' "$root" </dev/null >>"$root/shared/log/service.log" 2>&1 3<&-
   s_starter=$!

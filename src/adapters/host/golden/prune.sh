@@ -171,7 +171,7 @@ enter() {
   check_fence
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
-    rm -f "$S/attempts"
+    true >"$S/attempts"
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }

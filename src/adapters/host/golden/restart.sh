@@ -171,7 +171,7 @@ enter() {
   check_fence
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
-    rm -f "$S/attempts"
+    true >"$S/attempts"
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
 }
@@ -184,7 +184,7 @@ service_pid() {
 }
 service_stop() {
   if ! service_pid; then
-    rm -f "$S/service.pid"
+    [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
     return 0
   fi
   s_group=$P_GROUP
@@ -202,7 +202,7 @@ service_stop() {
 }
 service_start() {
   if service_pid; then return 0; fi
-  rm -f "$S/service.pid"
+  [ ! -e "$S/service.pid" ] || rm -f "$S/service.pid"
   [ -d "$root/shared/log" ] || mkdir -p "$root/shared/log"
   detach '/opt/node' '/opt/sunny/supervisor-main.js' "$root" </dev/null >>"$root/shared/log/service.log" 2>&1 3<&-
   s_starter=$!
