@@ -1,16 +1,36 @@
 /** Hosts that lose their power, and get it back, as far as one machine can show it: everything on them ends at once. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import type { RemoteHost } from "./remote-system.ts";
 import { endServices } from "./services.ts";
 
-/** Ends the host's services, its dead-man, its SSH server and every connection to it. */
+/** Ends the host's SSH server and every connection to it, the script that ran there, its services and its dead-man. */
 export async function powerOff(host: RemoteHost): Promise<void> {
-  const stopped = host.sshd.stop();
+  await host.sshd.stop();
+  // It is ended with its connection, a moment later: in that moment it would start a service on a host that is off.
+  await scriptEnded(host);
   endServices({ hosts: [host] });
-  await stopped;
+}
+
+/** Waits until whoever has the host's lock is gone, or only not yet collected by whoever inherited it. */
+async function scriptEnded({ root }: RemoteHost): Promise<void> {
+  for (;;) {
+    const holder = holderOf(path.join(root, ".sunny", "lock"));
+    if (holder === undefined) return;
+    const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", holder], { encoding: "utf8" });
+    if (/^(Z.*)?\s*$/.test(stdout)) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function holderOf(lock: string): string | undefined {
+  try {
+    return readlinkSync(lock).split(":")[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Starts the host again, as a unit with the dead-man's line before its service does, and lets it be reached. */
