@@ -325,6 +325,11 @@ const broken: [string, (made: World) => void, RegExp][] = [
     /server web-1: is down: connect ECONNREFUSED/,
   ],
   [
+    "a server that was taken out of traffic",
+    ({ servers }) => servers.set("web-1", { name: "web-1", up: true, admin: "drain", check: "L7OK/200" }),
+    /server web-1: is set to drain/,
+  ],
+  [
     "a server that is missing",
     ({ servers }) => servers.delete("web-2"),
     /server web-2: the load balancer does not know it/,
