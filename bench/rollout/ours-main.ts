@@ -22,6 +22,8 @@ export interface OursOrder {
   readonly verifierKey: string;
   readonly deliveriesDir: string;
   readonly release: { readonly id: string; readonly version: string; readonly digest: string; readonly name: string };
+  /** Of the deployment, as each one has a newer fencing token than the one before it. */
+  readonly token: number;
   /** Hosts in work at once. */
   readonly width: number;
   /** Installs on all hosts before the first one is switched, as a rollout does; otherwise host by host. */
@@ -57,7 +59,7 @@ const fleet = hostFleet({
 const scope = (key: string, attempt: number): StepScope => ({
   signal: new AbortController().signal,
   idempotencyKey: key,
-  fence: { token: 1, attempt },
+  fence: { token: order.token, attempt },
   log: () => {},
 });
 let retried = 0;

@@ -53,6 +53,7 @@ function command(
     storeDir: path.join(fleet.dir, "store"),
     verifierKey: fleet.verifierKey,
     deliveriesDir: path.join(fleet.dir, "deliveries"),
+    token: fleet.releases.indexOf(release) + 1,
     release: { name: "api", id: release.id, version: release.version, digest: release.digest },
     ...how,
   };
