@@ -17,7 +17,7 @@ const CASES = [
   [["--version"], "--version lacks its value"],
   [["--version", "2.0.0", "--force=yes"], "--force takes no value: yes"],
   [["--version", "2.0.0", "now"], "now: takes no arguments but options"],
-  [["--version", "2.0.0", "--seconds", "soon"], /^--seconds cannot be "soon": /],
+  [["--version", "2.0.0", "--seconds", "soon"], '--seconds cannot be "soon": that is no number'],
 ] as const;
 
 test("wrong arguments are told as they were written", () => {
@@ -26,8 +26,7 @@ test("wrong arguments are told as they were written", () => {
     const parsed = args.safeParse(raw);
     assert.ok(!parsed.success, words.join(" "));
     const told = argumentProblems(parsed.error, raw, optionsOf({ args }));
-    if (typeof expected === "string") assert.equal(told, expected);
-    else assert.match(told, expected);
+    assert.equal(told, expected);
     assert.doesNotMatch(told, /Invalid input: expected string, received (boolean|undefined)/);
   }
 });

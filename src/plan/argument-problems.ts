@@ -24,7 +24,8 @@ function problemsOf(issue: Issue, given: Partial<RawArguments>, options: readonl
   if (issue.code === "invalid_value" && issue.values.length === 1 && issue.values[0] === true) {
     return [`--${name} takes no value: ${String(value)}`];
   }
-  return [`--${name} cannot be "${String(value)}": ${issue.message}`];
+  const why = issue.code === "invalid_type" && issue.expected === "number" ? "that is no number" : issue.message;
+  return [`--${name} cannot be "${String(value)}": ${why}`];
 }
 
 function unknownOption(key: string, options: readonly string[]): string {
