@@ -12,6 +12,7 @@ import type { Requests, RunResult } from "./engine/engine.ts";
 import type { Journal } from "./engine/journal.ts";
 import { isAlive } from "./engine/process-identity.ts";
 import { createRequests } from "./engine/requests.ts";
+import type { RunRecord } from "./engine/storage.ts";
 import { messageOf } from "./errors.ts";
 import { loadPeople, type KeyedPerson } from "./gate/people.ts";
 import type { StatementStore } from "./gate/store.ts";
@@ -43,8 +44,11 @@ export interface Sunny {
   operations(): Promise<ReadonlyMap<string, Operation>>;
   /** What one plan is made with: hosts are read once, from now on. @throws NOTE_*, CONFIG_INVALID */
   prepare(): Promise<PreparePorts>;
-  /** Takes a run up in this process and watches the service meanwhile. */
-  execute(runId: string, actor: string): Promise<RunResult>;
+  /**
+   * Takes a run up in this process and watches the service meanwhile. `seen`: only if no other process has carried it on since
+   * it was read. @throws RUN_BUSY
+   */
+  execute(runId: string, actor: string, seen?: RunRecord): Promise<RunResult>;
   /** Keeps room on the journal's disk for the way back; called before a run starts. @throws DISK_FULL, JOURNAL_UNWRITABLE */
   keepRoom(): void;
   /** Gives that room back, for a rollback or a hold only; false when there was none. */
@@ -91,7 +95,7 @@ export async function openSunny(loaded: LoadedSystem, { clock }: { readonly cloc
       const { preparing } = await import("./wiring/preparing.ts");
       return preparing(system, await parts.connected(), parts.needs);
     },
-    execute: async (runId, actor) => (await parts.executor()).execute(runId, actor),
+    execute: async (runId, actor, seen) => (await parts.executor()).execute(runId, actor, seen),
     keepRoom: () => records.keepRoom(),
     releaseRoom: () => records.releaseRoom(),
     isCarriedOut(runId) {

@@ -35,7 +35,7 @@ async function resumeAll(context: CliContext, sunny: Sunny): Promise<void> {
     if (run.endedAt !== null) continue;
     if (sunny.isCarriedOut(run.id)) context.output.text(elsewhere(run.id));
     else if (isStopped(run) && !isAnswered(sunny, run)) context.output.text(waitingText(run));
-    else if (await takeUp(context, sunny, run.id)) taken.push(run.id);
+    else if (await takeUp(context, sunny, run)) taken.push(run.id);
   }
   if (open.length === 0) context.output.text("Nothing was left to go on with.");
   const waiting = open.map((run) => findRun(sunny, run.id)).filter((run) => run.endedAt === null && isStopped(run));
@@ -54,13 +54,16 @@ function isAnswered(sunny: Sunny, { id, observedSeq }: RunRecord): boolean {
 }
 
 /** False when another process was quicker, which is as well, or when it cannot be taken up. */
-async function takeUp(context: CliContext, sunny: Sunny, id: string): Promise<boolean> {
+async function takeUp(context: CliContext, sunny: Sunny, seen: RunRecord): Promise<boolean> {
+  const { id } = seen;
   let result: RunResult;
   try {
-    result = await sunny.execute(id, context.actor);
+    result = await sunny.execute(id, context.actor, seen);
   } catch (error) {
     if (isSunnyError(error, "RUN_BUSY")) {
-      context.output.text(elsewhere(id));
+      const now = findRun(sunny, id);
+      const ended = `${id} was carried to its end by another process.`;
+      context.output.text(now.endedAt !== null ? ended : isStopped(now) ? waitingText(now) : elsewhere(id));
       return false;
     }
     context.output.note(`${id} could not be taken up:`);

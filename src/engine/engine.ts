@@ -73,14 +73,15 @@ export interface Engine {
   start<I>(def: Pick<WorkflowDef<I, unknown>, "name" | "version">, options: StartOptions<I>): RunRecord;
   /**
    * Takes the lease of a run and carries it on until it ends, holds, pauses or is taken over. `actor` is who resumed it;
-   * default who started it. Of a run that has ended it returns the result.
+   * default who started it. Of a run that has ended it returns the result. `seen` is the run as whoever decided to take it
+   * up had read it: when another process has carried it on since, that decision is void.
    *
    * @throws SunnyError with code RUN_UNKNOWN, RUN_BUSY, SCOPE_ENDED, or those of the journal; the run can be resumed then.
    */
   execute(
     runId: string,
     defs: readonly WorkflowDef<never, unknown>[],
-    options?: { readonly actor?: string },
+    options?: { readonly actor?: string; readonly seen?: Pick<RunRecord, "executions"> },
   ): Promise<RunResult>;
   /**
    * Writes a request for a run, from any process; returns its `seq`.
@@ -107,7 +108,7 @@ export function createEngine(options: EngineOptions): Engine {
   const executing = new Set<string>();
   return {
     ...createRequests(options),
-    execute: async (runId, defs, { actor } = {}) => {
+    execute: async (runId, defs, { actor, seen } = {}) => {
       if (executing.has(runId)) {
         throw new SunnyError("RUN_BUSY", `Cannot execute run ${runId}: this process does so already`, {
           place: { deployment: runId },
@@ -127,6 +128,7 @@ export function createEngine(options: EngineOptions): Engine {
           runId,
           defs,
           actor,
+          seen,
         });
       } finally {
         executing.delete(runId);

@@ -1,5 +1,6 @@
 import { sleep } from "../clock.ts";
 import type { Clock } from "../clock.ts";
+import { SunnyError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { conclude } from "./conclude.ts";
 import type { Ending } from "./conclude.ts";
@@ -33,6 +34,8 @@ export interface ExecuteOptions {
   readonly runId: string;
   readonly defs: readonly WorkflowDef<never, unknown>[];
   readonly actor: string | undefined;
+  /** The run as it was when it was decided to take it up; undefined takes it up as it is. */
+  readonly seen: Pick<RunRecord, "executions"> | undefined;
 }
 
 /** One turn at a run: lease, replay, going on, and what is left when it ends. */
@@ -40,6 +43,7 @@ export async function executeRun(options: ExecuteOptions): Promise<RunResult> {
   const { journal, runId, defs } = options;
   const known = journal.read.run(runId);
   if (known === undefined || known.root !== runId) throw unknownRun(runId);
+  requireUnchanged(known, options.seen);
   if (known.endedAt !== null) return resultOf(known);
   const claimed = claim(options, known);
   if ("unfit" in claimed) return { state: "paused", reason: claimed.unfit };
@@ -87,6 +91,7 @@ function claim(
   const row = { run: runId, op: null, kind: null, name: null, attempt: 0, actor } as const;
   return journal.transaction((tx) => {
     const run = tx.run(runId)!;
+    requireUnchanged(run, options.seen);
     const now = clock.now();
     if (run.within !== null) requireOpen(tx, run.within, { liveness: options.liveness, now });
     const lease = takeLease(tx, run, { owner, liveness: options.liveness, now, leaseMs: limits.leaseMs });
@@ -103,6 +108,15 @@ function claim(
     const changes = { state: "running", reason: null, question: null, lease, executions } as const;
     tx.updateRun(runId, changes);
     return { lease, run: { ...run, ...changes }, since: tx.lastSeq() };
+  });
+}
+
+/** Whoever took the run up since has come further, or to a question that is put to a person once. */
+function requireUnchanged(run: RunRecord, seen: ExecuteOptions["seen"]): void {
+  if (seen === undefined || run.executions === seen.executions) return;
+  throw new SunnyError("RUN_BUSY", `Cannot execute run ${run.id}: another process has carried it on meanwhile`, {
+    place: { deployment: run.id },
+    hint: "`sunny status` shows how far it is.",
   });
 }
 

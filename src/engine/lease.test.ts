@@ -31,6 +31,26 @@ void describe("lease", () => {
     });
   });
 
+  void it("is not taken by who decided so before another process carried the run to a question", async () => {
+    const world = new World();
+    const asked: string[] = [];
+    const def = workflow(async (ctx) => {
+      asked.push(ctx.runId);
+      await ctx.waitFor("answer", { held: { what: "go on?" } });
+    });
+    const { process } = begin(world, def);
+    await world.clock.pass(500);
+    process.kill();
+    const seen = world.disk.runs.get("run-1")!;
+    assert.equal((await world.resume(def)).state, "held");
+    const late = world.spawn();
+    await assert.rejects(late.engine.execute("run-1", [def], { seen }), { code: "RUN_BUSY" });
+    assert.equal(world.disk.runs.get("run-1")?.state, "held");
+    assert.equal(asked.length, 2);
+    const again = world.disk.runs.get("run-1")!;
+    assert.equal((await late.engine.execute("run-1", [def], { seen: again })).state, "held");
+  });
+
   void it("of a process that is provably dead goes to the next at once, with a newer token", async () => {
     const world = new World();
     const tokens: number[] = [];

@@ -6,6 +6,7 @@ import { permissionOf } from "../deployment/standing.ts";
 import { deploymentWorkflow } from "../deployment/workflow.ts";
 import { createEngine, type RunResult } from "../engine/engine.ts";
 import type { Journal } from "../engine/journal.ts";
+import type { RunRecord } from "../engine/storage.ts";
 import type { KeyedPerson } from "../gate/people.ts";
 import type { StatementStore } from "../gate/store.ts";
 import type { Notifier } from "../notify/notice.ts";
@@ -43,7 +44,7 @@ export interface ExecutorNeeds {
 /** Carries runs out in this process. */
 export interface Executor {
   /** Takes a run up, watches the service and asks people meanwhile; ends when the run ends or stands still. */
-  execute(runId: string, actor: string): Promise<RunResult>;
+  execute(runId: string, actor: string, seen?: RunRecord): Promise<RunResult>;
   close(): void;
 }
 
@@ -55,7 +56,7 @@ export function executorOf(needs: ExecutorNeeds): Executor {
   const store = sqliteEscalations(needs.escalations);
   const escalation = new EscalationHost({ clock, notifier, store, onNote: (text) => watch.note(text) });
   return {
-    async execute(runId, actor) {
+    async execute(runId, actor, seen) {
       const run = journal.read.run(runId);
       if (run !== undefined) {
         const { plan } = run.input as unknown as DeploymentInput;
@@ -73,7 +74,7 @@ export function executorOf(needs: ExecutorNeeds): Executor {
         });
       }
       try {
-        const result = await engine.execute(runId, [deployment], { actor });
+        const result = await engine.execute(runId, [deployment], { actor, ...(seen === undefined ? {} : { seen }) });
         // An outcome is shown only once its evidence is signed.
         await journal.flush();
         const ended = result.state === "done" || result.state === "failed" || result.state === "held";

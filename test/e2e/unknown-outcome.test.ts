@@ -48,9 +48,8 @@ describe("a deployment that is killed in the middle of a command that nobody can
     const timers = await Promise.all([system.sunny(["resume", "--all"]), system.sunny(["resume", "--all"])]);
     const [first, beside] = timers.toSorted((a, b) => Number(b.status) - Number(a.status));
     assert.ok(first !== undefined && beside !== undefined);
-    // One that comes a moment later finds it asked about already, or held by the other, or asks once more.
-    const took = Number(beside.summary["taken"]);
-    assert.deepEqual([took === 0 || took === 1, beside.status], [true, took * 4], beside.stderr);
+    // One that comes a moment later finds it asked about already, or carried out by the other.
+    assert.deepEqual([beside.status, beside.summary["taken"]], [0, 0], beside.stderr);
     assert.match(beside.stderr, /is carried out by another process|is held at/);
     const second = await system.sunny(["resume", "--all"]);
     for (const one of [first, second]) {
