@@ -143,7 +143,8 @@ export const ERROR_CODES = {
     "Another script of the same deployment holds the host's lock and did not finish in time; nothing was changed.",
   HOST_DIGEST_MISMATCH:
     "A release arrived on a host with another digest than the plan's; it was removed again, nothing was switched.",
-  HOST_DISK_FULL: "A host has no room for a release; what had been written of it was removed.",
+  HOST_DISK_FULL:
+    "A host has no room for a release, of which what had been written was removed, or for Sunny's own records there.",
   HOST_FENCED: "A host has seen a newer fencing token or belongs to another authority, and refused to be changed.",
   HOST_NOT_READABLE: "What is on a host cannot be read by the user that Sunny connects as; it is not taken for empty.",
   HOST_NOT_WRITABLE: "A host's root directory is missing or cannot be written by the user that Sunny connects as.",

@@ -54,14 +54,22 @@ trim_log() {
 
 /** Switching, and taking back: shared by the scripts and the dead-man. */
 const SWITCHING = String.raw`
+# Makes the link that current will be, before the service stops: what cannot be written is found while it still runs.
+prepare() {
+  [ ! -e "$S/current.new" ] && [ ! -L "$S/current.new" ] || rm -f "$S/current.new"
+  if [ ! -w "$root" ]; then
+    [ "$(readlink "$root/current" 2>/dev/null)" != "releases/$1" ] || return 0
+    fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
+  fi
+  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null || unwritable "$S/current.new"
+}
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
 switch() {
   if [ "$1" = - ]; then
     rm -f "$root/current"
     return
   fi
-  [ ! -e "$S/current.new" ] && [ ! -L "$S/current.new" ] || rm -f "$S/current.new"
-  ln -s "releases/$1" "$S/current.new" || fail HOST_NOT_WRITABLE "cannot write $S"
+  [ -L "$S/current.new" ] || return 0
   mv -T -f "$S/current.new" "$root/current" 2>/dev/null ||
     mv -h -f "$S/current.new" "$root/current" 2>/dev/null ||
     perl -e 'rename($ARGV[0], $ARGV[1]) or exit 1' "$S/current.new" "$root/current" ||
@@ -75,12 +83,16 @@ disarm() {
     if [ "$P_GROUP" = "$d_pid" ]; then kill -KILL "-$d_pid" 2>/dev/null; else kill -KILL "$d_pid" 2>/dev/null; fi
   fi
 }
-# Takes the pending activation back; the second argument says whether the service is restarted.
+# Takes the pending activation back; the second argument says whether the service is restarted. That there is no room to
+# note it keeps no service from being started: what is removed may make some.
 take_back() {
+  prepare "$N_PREV"
   if [ "$2" = restart ]; then service_stop; fi
   switch "$N_PREV"
-  note reverted "$N_TURN" "$N_ID" "$N_PREV" "$1"
+  noted reverted "$N_TURN" "$N_ID" "$N_PREV" "$1" 2>/dev/null
+  t_noted=$?
   rm -f "$S/pending" "$S/deadman.pid"
+  [ "$t_noted" = 0 ] || noted reverted "$N_TURN" "$N_ID" "$N_PREV" "$1"
   if [ "$2" = restart ] && [ "$N_PREV" != - ]; then service_start; fi
 }`;
 
@@ -148,8 +160,7 @@ arm() {
     put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
   else
     # Nothing is replaced, and a line without its end is none: no rename is needed.
-    { printf '%s\n' "$1 $2 $3 $4 $((U + $5)) $B" >"$S/pending"; } 2>/dev/null ||
-      fail HOST_NOT_WRITABLE "cannot write $S/pending"
+    { printf '%s\n' "$1 $2 $3 $4 $((U + $5)) $B" >"$S/pending"; } 2>/dev/null || unwritable "$S/pending"
     sync "$S/pending" 2>/dev/null || :
   fi
   disarm
@@ -196,11 +207,12 @@ fi
 line=
 [ ! -r "$S/deadman" ] || { read -r line && read -r line && read -r line; } <"$S/deadman"
 if [ "$line" != ${shellQuote(watchdog.split("\n")[2] ?? "")} ]; then
-  cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || fail HOST_NOT_WRITABLE "cannot write $S/deadman"
+  cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || unwritable "$S/deadman"
 ${watchdog}
 SUNNY_DEADMAN
 fi
 trim_log
+prepare "$id"
 note begun "$turn" "$id" "$previous" -
 if [ "$within" -gt 0 ]; then
   arm "$turn" "$id" "$previous" 0 "$within"

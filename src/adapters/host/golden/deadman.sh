@@ -1,6 +1,6 @@
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# 2a7d4827f5b465f9
+# c897231c3e572f57
 root='/srv/payments'
 authority='-'
 token='host'
@@ -19,6 +19,13 @@ fail() {
   exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+# Fails since $1 cannot be written. Whether there is no room is what a program says: a shell's own words do not tell.
+unwritable() {
+  w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
+  rm -f "$S/room" 2>/dev/null
+  case $w_why in *"No space left"* | *"uota exceeded"*) fail HOST_DISK_FULL "no room to write $1" ;; esac
+  fail HOST_NOT_WRITABLE "cannot write $1"
+}
 # Identity of a running process: a pid is given again, pid and start time are not. Zombies do not run.
 proc() {
   P_BORN= P_GROUP=
@@ -54,7 +61,7 @@ uptime() {
 }
 # Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
-  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || fail HOST_NOT_WRITABLE "cannot write $1"
+  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
   sync "$1" 2>/dev/null || :
 }
 # A process of its own session (or group), which outlives this script and its connection.
@@ -97,11 +104,11 @@ now() {
   [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
   NOW=$((ASKED + U - ASKED_AT))
 }
-note() {
+noted() {
   now
-  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
-    fail HOST_NOT_WRITABLE "cannot write $S/activations"
+  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations"
 }
+note() { noted "$@" || unwritable "$S/activations"; }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
   if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
@@ -137,15 +144,22 @@ lock() {
   if [ ! -d "$S" ] || [ ! -d "$root/releases" ] || [ ! -d "$root/shared" ]; then
     mkdir -p "$S" "$root/releases" "$root/shared" 2>/dev/null && chmod 700 "$S"
   fi
-  [ -d "$root/shared" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
+  [ -d "$root/shared" ] && [ -d "$S" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
   proc $$
   MY_GROUP=$P_GROUP
   ME=$$:$P_BORN:$B:$P_GROUP:$token:$key:$attempt
-  tries=0 H_PID=- H_TOKEN=-
+  tries=0 nobody=0 H_PID=- H_TOKEN=-
   until ln -s "$ME" "$S/lock" 2>/dev/null; do
     tries=$((tries + 1))
     [ "$tries" -le $((lock_wait * 20)) ] || fail HOST_BUSY "the lock is held by process $H_PID under token $H_TOKEN"
-    owner=$(readlink "$S/lock") || continue
+    # Let go of in between; nobody's again and again is one that cannot be made.
+    if ! owner=$(readlink "$S/lock"); then
+      nobody=$((nobody + 1))
+      [ "$nobody" -lt 20 ] || unwritable "$S/lock"
+      nap 0.05
+      continue
+    fi
+    nobody=0
     if holder "$owner"; then
       if outranks; then end_holder; else nap 0.05; fi
     else
@@ -176,7 +190,7 @@ enter() {
     put "$S/fence" "$token $authority"
     true >"$S/attempts"
   fi
-  printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
+  printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || unwritable "$S/attempts"
 }
 stop_naps=300
 service_pid() {
@@ -221,14 +235,22 @@ service_log() {
   [ ! -r "$root/shared/log/service.log" ] || tail -n "$1" "$root/shared/log/service.log"
 }
 
+# Makes the link that current will be, before the service stops: what cannot be written is found while it still runs.
+prepare() {
+  [ ! -e "$S/current.new" ] && [ ! -L "$S/current.new" ] || rm -f "$S/current.new"
+  if [ ! -w "$root" ]; then
+    [ "$(readlink "$root/current" 2>/dev/null)" != "releases/$1" ] || return 0
+    fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
+  fi
+  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null || unwritable "$S/current.new"
+}
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
 switch() {
   if [ "$1" = - ]; then
     rm -f "$root/current"
     return
   fi
-  [ ! -e "$S/current.new" ] && [ ! -L "$S/current.new" ] || rm -f "$S/current.new"
-  ln -s "releases/$1" "$S/current.new" || fail HOST_NOT_WRITABLE "cannot write $S"
+  [ -L "$S/current.new" ] || return 0
   mv -T -f "$S/current.new" "$root/current" 2>/dev/null ||
     mv -h -f "$S/current.new" "$root/current" 2>/dev/null ||
     perl -e 'rename($ARGV[0], $ARGV[1]) or exit 1' "$S/current.new" "$root/current" ||
@@ -242,12 +264,16 @@ disarm() {
     if [ "$P_GROUP" = "$d_pid" ]; then kill -KILL "-$d_pid" 2>/dev/null; else kill -KILL "$d_pid" 2>/dev/null; fi
   fi
 }
-# Takes the pending activation back; the second argument says whether the service is restarted.
+# Takes the pending activation back; the second argument says whether the service is restarted. That there is no room to
+# note it keeps no service from being started: what is removed may make some.
 take_back() {
+  prepare "$N_PREV"
   if [ "$2" = restart ]; then service_stop; fi
   switch "$N_PREV"
-  note reverted "$N_TURN" "$N_ID" "$N_PREV" "$1"
+  noted reverted "$N_TURN" "$N_ID" "$N_PREV" "$1" 2>/dev/null
+  t_noted=$?
   rm -f "$S/pending" "$S/deadman.pid"
+  [ "$t_noted" = 0 ] || noted reverted "$N_TURN" "$N_ID" "$N_PREV" "$1"
   if [ "$2" = restart ] && [ "$N_PREV" != - ]; then service_start; fi
 }
 case $1 in

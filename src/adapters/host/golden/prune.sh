@@ -16,6 +16,13 @@ fail() {
   exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+# Fails since $1 cannot be written. Whether there is no room is what a program says: a shell's own words do not tell.
+unwritable() {
+  w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
+  rm -f "$S/room" 2>/dev/null
+  case $w_why in *"No space left"* | *"uota exceeded"*) fail HOST_DISK_FULL "no room to write $1" ;; esac
+  fail HOST_NOT_WRITABLE "cannot write $1"
+}
 # Identity of a running process: a pid is given again, pid and start time are not. Zombies do not run.
 proc() {
   P_BORN= P_GROUP=
@@ -51,7 +58,7 @@ uptime() {
 }
 # Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
-  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || fail HOST_NOT_WRITABLE "cannot write $1"
+  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
   sync "$1" 2>/dev/null || :
 }
 # A process of its own session (or group), which outlives this script and its connection.
@@ -94,11 +101,11 @@ now() {
   [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
   NOW=$((ASKED + U - ASKED_AT))
 }
-note() {
+noted() {
   now
-  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
-    fail HOST_NOT_WRITABLE "cannot write $S/activations"
+  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations"
 }
+note() { noted "$@" || unwritable "$S/activations"; }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
   if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
@@ -134,15 +141,22 @@ lock() {
   if [ ! -d "$S" ] || [ ! -d "$root/releases" ] || [ ! -d "$root/shared" ]; then
     mkdir -p "$S" "$root/releases" "$root/shared" 2>/dev/null && chmod 700 "$S"
   fi
-  [ -d "$root/shared" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
+  [ -d "$root/shared" ] && [ -d "$S" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
   proc $$
   MY_GROUP=$P_GROUP
   ME=$$:$P_BORN:$B:$P_GROUP:$token:$key:$attempt
-  tries=0 H_PID=- H_TOKEN=-
+  tries=0 nobody=0 H_PID=- H_TOKEN=-
   until ln -s "$ME" "$S/lock" 2>/dev/null; do
     tries=$((tries + 1))
     [ "$tries" -le $((lock_wait * 20)) ] || fail HOST_BUSY "the lock is held by process $H_PID under token $H_TOKEN"
-    owner=$(readlink "$S/lock") || continue
+    # Let go of in between; nobody's again and again is one that cannot be made.
+    if ! owner=$(readlink "$S/lock"); then
+      nobody=$((nobody + 1))
+      [ "$nobody" -lt 20 ] || unwritable "$S/lock"
+      nap 0.05
+      continue
+    fi
+    nobody=0
     if holder "$owner"; then
       if outranks; then end_holder; else nap 0.05; fi
     else
@@ -173,7 +187,7 @@ enter() {
     put "$S/fence" "$token $authority"
     true >"$S/attempts"
   fi
-  printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || fail HOST_NOT_WRITABLE "cannot write $S/attempts"
+  printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || unwritable "$S/attempts"
 }
 CLOCK=$root/releases/.incoming-clock
 unchanged() {

@@ -11,6 +11,13 @@ fail() {
   exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+# Fails since $1 cannot be written. Whether there is no room is what a program says: a shell's own words do not tell.
+unwritable() {
+  w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
+  rm -f "$S/room" 2>/dev/null
+  case $w_why in *"No space left"* | *"uota exceeded"*) fail HOST_DISK_FULL "no room to write $1" ;; esac
+  fail HOST_NOT_WRITABLE "cannot write $1"
+}
 # Identity of a running process: a pid is given again, pid and start time are not. Zombies do not run.
 proc() {
   P_BORN= P_GROUP=
@@ -46,7 +53,7 @@ uptime() {
 }
 # Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
-  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || fail HOST_NOT_WRITABLE "cannot write $1"
+  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
   sync "$1" 2>/dev/null || :
 }
 # A process of its own session (or group), which outlives this script and its connection.
@@ -89,11 +96,11 @@ now() {
   [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
   NOW=$((ASKED + U - ASKED_AT))
 }
-note() {
+noted() {
   now
-  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations" ||
-    fail HOST_NOT_WRITABLE "cannot write $S/activations"
+  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations"
 }
+note() { noted "$@" || unwritable "$S/activations"; }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
   if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
