@@ -1,2 +1,2 @@
-/** The process, without a look at each of its properties; `start.js` gives it to who imports `node:process`. */
+/** The process, without a look at each of its properties; `sources.js` gives it to who imports `node:process`. */
 export default process;

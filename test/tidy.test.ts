@@ -120,7 +120,7 @@ describe("imports", () => {
 });
 
 describe("the process", () => {
-  it("is imported as a whole, as bin/start.js hands it on", () => {
+  it("is imported as a whole, as bin/sources.js hands it on", () => {
     const parts = /^import (?!process from).* from "node:process"/;
     const wrong = offences(product, (file) => file.lines.filter((line) => parts.test(line)));
     assert.equal(wrong.length, 0, `write \`import process from "node:process"\`:${listing(wrong)}`);

@@ -17,6 +17,8 @@ if (files.length === 0) {
   console.error(`No test file matches ${wanted.join(", ")}.`);
   process.exit(2);
 }
+// Commands are tested as users start them.
+spawnSync(process.execPath, [path.join(import.meta.dirname, "bundle.ts")], { stdio: "inherit" });
 const args = ["--disable-warning=ExperimentalWarning", "--test", "--test-timeout=300000", ...files];
 const result = spawnSync(process.execPath, args, { stdio: "inherit" });
 process.exit(result.status ?? 1);

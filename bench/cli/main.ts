@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, rmSync } from "node:fs";
+import { globSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -18,8 +18,8 @@ const SUNNY = path.resolve(import.meta.dirname, "../../bin/sunny");
 const SAMPLES = 15;
 /** Of what is slow, or only told beside. */
 const FEW = 5;
-/** Where a clone keeps its compiled modules (`bin/start.js`). */
-const CACHE = path.resolve(import.meta.dirname, "../../node_modules/.cache/compile");
+/** Where a clone keeps what V8 made of its modules (`bin/start.js`, `bin/bundled.js`). */
+const CACHE = path.resolve(import.meta.dirname, "../../node_modules/.cache");
 const PLAN_BAR_MS = 300;
 const MEMORY_BAR_MB = 120;
 /** After the last event of a waiting deployment: what it reads meanwhile counts, what is left of its start does not. */
@@ -101,7 +101,8 @@ function times(args: readonly string[], samples: number): Pair {
 function coldTimes(args: readonly string[]): { readonly first: Pair; readonly second: Pair } {
   const [first, second, node]: [number[], number[], number[]] = [[], [], []];
   for (let i = 0; i < FEW; i++) {
-    rmSync(CACHE, { recursive: true, force: true });
+    rmSync(path.join(CACHE, "compile"), { recursive: true, force: true });
+    for (const code of globSync(path.join(CACHE, "bundle/*/*.code"))) rmSync(code);
     first.push(time(SUNNY, args));
     second.push(time(SUNNY, args));
     node.push(bareNode());

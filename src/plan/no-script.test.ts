@@ -14,6 +14,7 @@ for (const [path, meant] of [
   ["ops/deploy-prodution.js", "ops/deploy-production.js"],
   ["/opt/bin/rolback.sh", "/opt/bin/rollback.sh"],
   ["./scripts/warm-up-caches.sh", null],
+  ["./scripts/rollback.sh", null],
 ] as const) {
   test(`of a script that is nowhere, ${path}, the one that may have been meant is named: ${meant ?? "none"}`, () => {
     const step = { line: 4, column: 1 } as Step;

@@ -17,6 +17,8 @@ export function noScript(
   for (const one of operations) if (one.script !== null) files.set(one.name, `${one.name}.${one.script}`);
   const near = files.get(closest(name, files.keys()) ?? "");
   const folder = path.slice(0, path.lastIndexOf("/") + 1);
-  const message = `There is no script \`${path}\`${near === undefined ? "" : `; did you mean \`${folder}${near}\`?`}`;
+  // What has the name of an operation's script, and is not there, is not taken for another one.
+  const meant = near === undefined || folder + near === path ? "" : `; did you mean \`${folder}${near}\`?`;
+  const message = `There is no script \`${path}\`${meant}`;
   return diagnostic("PL201", file, step, { message });
 }

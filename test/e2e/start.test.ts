@@ -22,7 +22,7 @@ describe("what a command loads", () => {
 
   async function loadedBy(args: readonly string[]): Promise<{ readonly ended: Ended; readonly own: string[] }> {
     const file = path.join(system.directory, `loaded-${args[0]}`);
-    const env = { NODE_OPTIONS: `--import ${TRACE}`, LOADED_MODULES: file };
+    const env = { NODE_OPTIONS: `--import ${TRACE}`, LOADED_MODULES: file, SUNNY_FROM_SOURCES: "1" };
     const ended = await system.sunny(args, { env });
     const all = readFileSync(file, "utf8").split("\n");
     const own = all.filter((url) => url.startsWith("file:")).map((url) => path.relative(ROOT, new URL(url).pathname));

@@ -1,0 +1,67 @@
+// All modules of Sunny as one script (`tools/bundle.ts`), with the code that V8 made of it in an earlier call of the same verb:
+// finding, reading and compiling some hundred modules takes longer than what most verbs do. The sources stay what counts:
+// the script is used only while each of them is, by size and times, the file that it was made of.
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import vm from "node:vm";
+
+/**
+ * Sunny's entry from the script of a clone; undefined when there is none that may be used. `keep` is called when the
+ * call is over, and leaves the compiled code for the next one.
+ */
+export function openBundle(root, args) {
+  try {
+    const folder = path.join(root, "node_modules/.cache/bundle");
+    const { hash, bytes, verbs, files } = JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8"));
+    if (!files.every((file) => isSame(root, file))) return undefined;
+    const file = path.join(folder, hash, "sunny.js");
+    const source = readFileSync(file);
+    if (source.length !== bytes) return undefined;
+    const verb = args.find((arg) => verbs.includes(arg));
+    const code = verb === undefined ? undefined : path.join(folder, hash, `${verb}.code`);
+    const known = code === undefined ? undefined : knownCode(code);
+    const script = new vm.Script(source.toString(), {
+      filename: file,
+      cachedData: known?.data,
+      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    });
+    const system = createRequire(path.join(root, "package.json"));
+    const { entry, loaded } = script.runInThisContext()(system, root, (place) => pathToFileURL(place).href);
+    const keep = () => {
+      const count = loaded();
+      if (code !== undefined && (script.cachedDataRejected !== false || known.count < count))
+        write(code, script, count);
+    };
+    return { entry, keep };
+  } catch {
+    return undefined;
+  }
+}
+
+function isSame(root, [file, size, mtimeMs, ctimeMs]) {
+  const now = statSync(`${root}/${file}`, { throwIfNoEntry: false });
+  return now !== undefined && now.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs;
+}
+
+/** The code of a verb, and how many modules the call had loaded that left it. */
+function knownCode(file) {
+  try {
+    const all = readFileSync(file);
+    return { data: all.subarray(0, -4), count: all.readUInt32LE(all.length - 4) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What cannot be kept is compiled again. */
+function write(file, script, count) {
+  const end = Buffer.alloc(4);
+  end.writeUInt32LE(count);
+  const part = `${file}.${globalThis.process.pid}`;
+  try {
+    writeFileSync(part, Buffer.concat([script.createCachedData(), end]), { mode: 0o600 });
+    renameSync(part, file);
+  } catch {}
+}
