@@ -136,10 +136,10 @@ export const STRUCTURE_DIAGNOSTICS = {
   },
   RB121: {
     severity: "warning",
-    title: "limits or times under an unknown heading",
+    title: "limits or times that count for nothing",
     meaning:
-      "A section that Sunny does not know holds lines that read like thresholds or maintenance windows. Nothing is " +
-      "watched or held back because of them.",
+      "Lines that read like thresholds or maintenance windows stand below a heading that Sunny does not know, or a " +
+      "sentence of the deployment or the rollback states a limit. Nothing is watched or held back because of them.",
     remedy: "Reword the heading, or say what it is with `<!-- sunny: thresholds -->` or `<!-- sunny: windows -->`.",
   },
   RB301: {
@@ -171,7 +171,9 @@ export const STRUCTURE_DIAGNOSTICS = {
   RB305: {
     severity: "warning",
     title: "threshold not understood",
-    meaning: "A line among the thresholds has no comparison that Sunny can read. It is not watched.",
+    meaning:
+      "A line or a sentence among the thresholds states a limit in words that Sunny cannot read, or that may mean more than " +
+      "one thing. It is not watched.",
     remedy: "Write metric, comparison, value and unit, as in `Error rate > 1 %`.",
   },
   RB306: {

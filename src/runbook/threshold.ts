@@ -1,5 +1,6 @@
 import { isInverted, metricKind } from "./metric.ts";
 import type { MetricKind, Threshold, ThresholdUnit } from "./model.ts";
+import { withDigits } from "./number-words.ts";
 
 /** Whether a list says what is bad, what is good, or leaves it to each line. */
 export type Sense = "alert" | "target" | "either";
@@ -29,11 +30,11 @@ const COMPARISONS: readonly (readonly [RegExp, Threshold["comparison"]])[] = [
   [/>/, ">"],
   [/</, "<"],
   [
-    /\b(?:not|never|no)\s+(?:to\s+)?(?:more|higher|greater|larger|longer)\s+than\b|\bat most\b|\bup to\b|\bmax(?:imum)?(?: of)?\b|\b(?:not|never)\s+(?:exceed|above|over|rise above|go above)\b|\bwithin\b/,
+    /\b(?:not|never|no)\s+(?:to\s+)?(?:be\s+)?(?:more|higher|greater|larger|longer)\s+than\b|\bat most\b|\bup to\b|\bmax(?:imum)?(?: of)?\b|\b(?:not|never)\s+(?:exceed|(?:be |go |rise |get )?(?:above|over))\b|\bwithin\b/,
     "<=",
   ],
   [
-    /\b(?:not|never|no)\s+(?:less|lower|fewer|smaller)\s+than\b|\bat least\b|\bmin(?:imum)?(?: of)?\b|\b(?:not|never)\s+(?:below|under|fall below|drop below)\b/,
+    /\b(?:not|never|no)\s+(?:be\s+)?(?:less|lower|fewer|smaller)\s+than\b|\bat least\b|\bmin(?:imum)?(?: of)?\b|\b(?:not|never)\s+(?:be |go |fall |drop |get )?(?:below|under)\b/,
     ">=",
   ],
   [/\b(?:or|and)\s+(?:more|higher|above|greater|over)\b|\b(?:reach(?:es)?|hits?)\b/, ">="],
@@ -47,7 +48,9 @@ const COMPARISONS: readonly (readonly [RegExp, Threshold["comparison"]])[] = [
 
 /** Words that turn a line into a statement of what is wanted, whatever list it is in. */
 const WANTED =
-  /\b(?:must|should|shall|stay|stays|keep|remain|remains|target|objective|at most|no more than|not exceed|never (?:exceed|above|over)|within|slo)\b/i;
+  /\b(?:must|should|shall|target|objective|at most|no more than|not exceed|never (?:exceed|above|over)|within|slo)\b/i;
+/** The same, unless the line says of what is worse the more there is of it that there is more: "stays above 1 %". */
+const LASTING = /\b(?:stays?|keeps?|remains?)\b/i;
 
 /** Kinds of which more is worse. */
 const MORE_IS_WORSE: ReadonlySet<MetricKind> = new Set<MetricKind>([
@@ -63,7 +66,7 @@ const MORE_IS_WORSE: ReadonlySet<MetricKind> = new Set<MetricKind>([
 /** Reads one line, such as "p99 latency above 300 ms for 5 minutes". */
 export function readThreshold(text: string, sense: Sense): ThresholdReading {
   if (text.length > MAX_LINE) return { problem: "RB305", message: "The line is too long to be a threshold." };
-  const phrase = text.toLowerCase().replaceAll(/\s+/g, " ").replaceAll(STATUS_CODE, "5xx");
+  const phrase = phraseOf(text);
   const { rest: withoutHold, holdMs } = takeHold(phrase);
   const { rest, percentile, aggregate, impossible } = takeAggregate(withoutHold);
   const quantity = QUANTITY.exec(rest);
@@ -82,7 +85,7 @@ export function readThreshold(text: string, sense: Sense): ThresholdReading {
   }
   const measure = toMeasure(quantity, kind, rest);
   if (measure === undefined) return { problem: "RB301", message: "The limit has no unit that fits its metric." };
-  const breach = toBreach({ stated, wanted: WANTED.test(phrase), sense, kind, inverted: isInverted(rest) });
+  const breach = toBreach({ stated, wanted: isWanted(phrase, kind, stated), sense, kind, inverted: isInverted(rest) });
   if (breach === undefined) return { problem: "RB303", message: contradiction(sense) };
   const value = isInverted(rest) && measure.unit === "%" ? round(100 - measure.value) : measure.value;
   if (impossible || (measure.unit === "%" && (value > 100 || (value === 100 && breach === ">")))) {
@@ -101,32 +104,20 @@ export function readThreshold(text: string, sense: Sense): ThresholdReading {
   return vague ? { rule, problem: "RB302" } : { rule };
 }
 
+function isWanted(phrase: string, kind: MetricKind, stated: Threshold["comparison"] | undefined): boolean {
+  if (WANTED.test(phrase)) return true;
+  const isMore = stated?.startsWith(isInverted(phrase) ? "<" : ">") === true;
+  return LASTING.test(phrase) && !(isMore && MORE_IS_WORSE.has(kind));
+}
+
 function contradiction(sense: Sense): string {
   return sense === "target"
     ? "The list says what is wanted, but the comparison says what is bad."
     : "The list says what is bad, but the comparison says what is good.";
 }
 
-/** Durations are also written in words. */
-const WORDS: Readonly<Record<string, number>> = {
-  one: 1,
-  two: 2,
-  three: 3,
-  four: 4,
-  five: 5,
-  six: 6,
-  eight: 8,
-  ten: 10,
-  fifteen: 15,
-  twenty: 20,
-  thirty: 30,
-  sixty: 60,
-};
-
-const HOLD = new RegExp(
-  String.raw`\b(?:for|over|during|in|within|across)\s+(?:more than\s+|at least\s+|longer than\s+|the last\s+|any\s+|a\s+|an\s+)?` +
-    String.raw`(\d+|${Object.keys(WORDS).join("|")})?[\s-]*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\b(?:\s+(?:window|period))?`,
-);
+const HOLD =
+  /\b(?:for|over|during|in|within|across)\s+(?:more than\s+|at least\s+|longer than\s+|the last\s+|any\s+|a\s+|an\s+)?(\d+(?:\.\d+)?)?[\s-]*(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\b(?:\s+(?:window|period))?/;
 
 function takeHold(phrase: string): { rest: string; holdMs?: number } {
   const match = HOLD.exec(phrase);
@@ -134,10 +125,35 @@ function takeHold(phrase: string): { rest: string; holdMs?: number } {
   const before = phrase.slice(0, match.index);
   // "response time over 2 seconds" is the limit itself; a duration follows a limit.
   if (!/\d/.test(before.replaceAll(/\bp\d+|\d+(?:st|nd|rd|th)|\b[45]xx/g, ""))) return { rest: phrase };
-  const unit = (match[2] ?? "s").charAt(0);
-  const many = match[1] ?? "1";
-  const holdMs = (WORDS[many] ?? Number(many)) * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1000);
+  const holdMs = durationOf(match);
   return { rest: before + phrase.slice(match.index + match[0].length), ...(holdMs > 0 ? { holdMs } : {}) };
+}
+
+function durationOf(match: RegExpExecArray): number {
+  const unit = (match[2] ?? "s").charAt(0);
+  return round(Number(match[1] ?? "1") * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1000));
+}
+
+/** For how long a line that stands over limits wants each of them broken: "Roll back when for 5 minutes:". */
+export function holdOver(label: string): number | undefined {
+  const phrase = phraseOf(label.slice(0, MAX_LINE));
+  const match = HOLD.exec(phrase);
+  if (match === null || /\d/.test(phrase.replace(match[0], ""))) return undefined;
+  return durationOf(match) || undefined;
+}
+
+/** True when a line has a limit and does not say of what: "p95 > 300 ms", "> 80 % for 5 minutes". */
+export function namesNothing(text: string): boolean {
+  if (text.length > MAX_LINE) return false;
+  const { rest } = takeAggregate(takeHold(phraseOf(text)).rest);
+  const quantity = QUANTITY.exec(rest);
+  if (quantity === null) return false;
+  const about = rest.slice(0, quantity.index) + rest.slice(quantity.index + quantity[0].length);
+  return !/\p{L}/u.test(withoutComparison(about));
+}
+
+function phraseOf(text: string): string {
+  return withDigits(text.toLowerCase().replaceAll(/\s+/g, " ")).replaceAll(STATUS_CODE, "5xx");
 }
 
 interface Aggregate {
@@ -174,6 +190,11 @@ function withoutComparison(phrase: string): string {
     /\b(?:is|are|at|of|the|must|should|be|stays?|goes|rises?|any|than)\b/g,
     " ",
   );
+}
+
+/** The comparison that a phrase states, as it stands there. */
+export function comparisonIn(phrase: string): Threshold["comparison"] | undefined {
+  return findComparison(phrase.toLowerCase());
 }
 
 function findComparison(phrase: string): Threshold["comparison"] | undefined {
