@@ -101,6 +101,8 @@ export interface Operation<A = unknown> {
   check?(args: A, system: System, about: Releases): string | null;
   /** Empty when it only reads. */
   readonly changes: readonly Subject[];
+  /** Where it depends on the arguments whether it only reads: what it changes with these. */
+  changesWith?(args: A): readonly Subject[];
   /** It brings back a good state (rollback, restart, renewal): no window, checklist or approval stands in its way. */
   readonly restores?: true;
   /** Upper bound for the whole operation, milliseconds; the plan shows it. */
@@ -110,8 +112,13 @@ export interface Operation<A = unknown> {
   /** Looks, in durable steps, whether it may act; what it throws is a refusal before anything was changed. */
   guard?(ctx: DurableContext, call: OperationCall<A>): Promise<void>;
   run(ctx: DurableContext, call: OperationCall<A>): Promise<OperationReport>;
-  /** Required when `changes` is not empty. */
+  /** Required when it changes anything. */
   readonly wayBack?: WayBack<A>;
+}
+
+/** What an operation changes when it is called with these arguments. */
+export function changesOf(operation: Operation, args: unknown): readonly Subject[] {
+  return operation.changesWith?.(args) ?? operation.changes;
 }
 
 /** Erases the argument type, for catalogues; the arguments are validated by `args` before `run` sees them. */

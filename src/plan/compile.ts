@@ -1,6 +1,6 @@
 import type { Rule } from "../analysis/rule.ts";
 import type { Json } from "../json.ts";
-import type { Operation, ReleaseRef } from "../operation.ts";
+import { changesOf, type Operation, type ReleaseRef } from "../operation.ts";
 import { planIncident } from "../operations/incident/plan-incident.ts";
 import type { Binding } from "../operations/monitor/binding.ts";
 import { diagnostic, hasErrors, type Diagnostic } from "../runbook/diagnostic.ts";
@@ -230,10 +230,10 @@ function wrongCheck(
     const near = closest(name, operations.keys());
     return `${name}: there is no such operation${near === undefined ? "" : `; did you mean "${near}"?`}`;
   }
-  if (operation.changes.length > 0)
-    return `${name}: it changes ${operation.changes.join(", ")}, and a check only looks`;
   const raw = { _: [], ...args };
   const parsed = operation.args.safeParse(raw);
+  const changes = parsed.success ? changesOf(operation, parsed.data) : operation.changes;
+  if (changes.length > 0) return `${name}: it changes ${changes.join(", ")}, and a check only looks`;
   return parsed.success ? null : `${name}: ${argumentProblems(parsed.error, raw, optionsOf(operation))}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Operation, ReleaseRef, Subject } from "../operation.ts";
+import { changesOf, type Operation, type ReleaseRef, type Subject } from "../operation.ts";
 import { diagnostic } from "../runbook/diagnostic.ts";
 import type { Procedure, Runbook } from "../runbook/model.ts";
 import { ROLLBACK_FORMAT, type PlanRollback, type PlanStep } from "./model.ts";
@@ -96,6 +96,7 @@ function warnWithoutWayBack(phases: readonly PlanStep[], covered: ReadonlySet<Su
 
 /** A step that Sunny makes itself, for an operation called by name. */
 export function operationStep(operation: Operation, args: PlanStep["args"], facts: PlanStep["facts"]): PlanStep {
+  const changes = changesOf(operation, args);
   return {
     id: operation.name,
     title: operation.title,
@@ -106,8 +107,8 @@ export function operationStep(operation: Operation, args: PlanStep["args"], fact
     args,
     when: "always",
     direction: "run",
-    changes: operation.changes,
-    wayBack: plannedWayBack(operation),
+    changes,
+    wayBack: plannedWayBack(operation, changes),
     deadlineMs: operation.deadlineMs,
     source: { kind: "operation" },
     facts,

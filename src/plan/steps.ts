@@ -1,6 +1,6 @@
 import { isSunnyError } from "../errors.ts";
 import type { Json } from "../json.ts";
-import type { Operation, ReleaseRef, Subject } from "../operation.ts";
+import { changesOf, type Operation, type ReleaseRef, type Subject } from "../operation.ts";
 import { isSafeMethod } from "../operations/http/method.ts";
 import { diagnostic, type Diagnostic } from "../runbook/diagnostic.ts";
 import type { Arg, Command, Placeholder, Step } from "../runbook/model.ts";
@@ -56,6 +56,7 @@ export function compileStep(step: Step, phase: string, context: StepContext): Pl
     context.diagnostics.push(diagnostic("PL206", context.file, step, { message: `\`${step.text}\`: ${wrong}` }));
     return null;
   }
+  const changes = bound.changes ?? changesOf(operation, args.data);
   return {
     id: step.id,
     title: step.title,
@@ -66,17 +67,17 @@ export function compileStep(step: Step, phase: string, context: StepContext): Pl
     args: args.data as Json,
     when: step.when,
     direction: "run",
-    changes: bound.changes ?? operation.changes,
-    wayBack: bound.changes === undefined ? plannedWayBack(operation) : foreignWayBack(bound.changes),
+    changes,
+    wayBack: bound.changes === undefined ? plannedWayBack(operation, changes) : foreignWayBack(changes),
     deadlineMs: step.annotations.timeoutMs ?? override(step, context.system)?.timeoutMs ?? operation.deadlineMs,
     source: bound.source,
     facts: context.facts[step.id] ?? null,
   };
 }
 
-/** The way back as the plan shows it; null for operations that only read. */
-export function plannedWayBack(operation: Operation): PlannedWayBack | null {
-  if (operation.changes.length === 0) return null;
+/** The way back as the plan shows it; null for what only reads. */
+export function plannedWayBack(operation: Operation, changes: readonly Subject[]): PlannedWayBack | null {
+  if (changes.length === 0) return null;
   if (operation.wayBack === undefined)
     throw new Error(`${operation.name} changes something and has no way back declared`);
   return operation.wayBack.kind === "none"

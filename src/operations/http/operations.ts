@@ -64,8 +64,10 @@ export function httpOperations(ports: HttpPorts): Operation[] {
       title: "Makes an HTTP request and fails on an error status",
       args,
       changes: [],
+      changesWith: ({ method }) => (isSafeMethod(method) ? [] : ["unknown"]),
       deadlineMs: 900_000,
       run: (ctx, call) => check(ports, ctx, call),
+      wayBack: { kind: "none", why: "Sunny does not know what the request changes, nor how to take it back" },
     }),
   ];
 }
