@@ -4,8 +4,7 @@ import { httpOperations } from "../operations/http/operations.ts";
 import { changesAnything } from "./model.ts";
 import { compileText, TEST_OPERATIONS, testSystem } from "./testing.ts";
 
-const RUNBOOK =
-  "# R\n\n## Deployment\n\n```sh\n./scripts/migrate.js\n```\n\n## Windows\n\n- Sunday 01:00-03:00 UTC\n";
+const RUNBOOK = "# R\n\n## Deployment\n\n```sh\n./scripts/migrate.js\n```\n\n## Windows\n\n- Sunday 01:00-03:00 UTC\n";
 const unreachable = { request: () => Promise.reject(new Error("nothing is asked while a plan is made")) };
 const [httpCheck] = httpOperations({ http: unreachable });
 const operations = new Map([...TEST_OPERATIONS, ["http-check", httpCheck!] as const]);

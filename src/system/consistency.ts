@@ -65,7 +65,8 @@ function isSameMachine(one: Connection, other: Connection): boolean {
   return one.address === other.address && one.port === other.port && one.jump === other.jump;
 }
 
-function rollout({ hosts: list, rollout: { canaryHosts, minServing } }: System): Contradiction | null {
+function rollout({ hosts: list, rollout: own }: System): Contradiction | null {
+  const { canaryHosts, minServing, maxUnavailable } = own;
   const count = `there ${list.length === 1 ? "is 1 host" : `are ${list.length} hosts`}`;
   if (canaryHosts > list.length) {
     const hint = "Name at most as many as there are; the canary is compared with the hosts that are left.";
@@ -74,6 +75,18 @@ function rollout({ hosts: list, rollout: { canaryHosts, minServing } }: System):
   if (minServing !== undefined && minServing >= list.length) {
     const hint = "At least one host must be allowed out of traffic; 0 permits an outage.";
     return { path: ["rollout", "minServing"], message: `${count}, so none could ever be updated`, hint };
+  }
+  const path = ["rollout", "maxUnavailable"];
+  if (maxUnavailable > list.length) {
+    const hint = "Name at most as many as there are; what must stay in traffic is rollout.minServing.";
+    return { path, message: `${count}, fewer than ${maxUnavailable}`, hint };
+  }
+  // A batch that takes more than may be missing would be refused at its turn; a single host has nothing to stay beside.
+  const least = minServing ?? (list.length > 1 ? 1 : 0);
+  if (list.length - maxUnavailable < least) {
+    const message = `${count}, of which ${least} must stay in traffic, so ${maxUnavailable} cannot be out at once`;
+    const hint = `Name at most ${list.length - least}, or set rollout.minServing lower; 0 permits an outage.`;
+    return { path, message, hint };
   }
   return null;
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { isSunnyError } from "../errors.ts";
+import { isSunnyError, type SunnyError } from "../errors.ts";
 import { closest } from "./closest.ts";
 import { loadSystem } from "./load.ts";
 
@@ -40,6 +40,43 @@ test("loadSystem reads a TypeScript module", async (t) => {
 test("loadSystem finds the nearest configuration above the working directory", async (t) => {
   const file = write(t, "sunny.config.json", JSON.stringify(minimal));
   assert.equal((await loadSystem(undefined, path.join(path.dirname(file), "a", "b"))).file, file);
+});
+
+function fleet(size: number): object[] {
+  return Array.from({ length: size }, (_, i) => ({ name: `web-${i}`, root: `hosts/web-${i}`, port: 8001 + i }));
+}
+
+test("loadSystem takes batches of any size that leave as many in traffic as must stay", async (t) => {
+  for (const [size, rollout] of [
+    [1, { maxUnavailable: 1 }],
+    [3, { maxUnavailable: 2 }],
+    [3, { maxUnavailable: 3, minServing: 0 }],
+    [4, { maxUnavailable: 1, minServing: 3 }],
+  ] as const) {
+    const file = write(t, "sunny.config.json", JSON.stringify({ ...minimal, hosts: fleet(size), rollout }));
+    assert.equal((await loadSystem(file, "/")).system.hosts.length, size);
+  }
+});
+
+test("loadSystem refuses a key that stands twice in JSON, at its line", async (t) => {
+  const more = JSON.stringify({ ...minimal, service: undefined, hosts: undefined }).slice(1, -1);
+  const host = (key: string): string =>
+    `{"name": "web-1", "root": "a:{\\"b", "port": 8001},\n  {"name": "w", "root": "b",\n   "port": 1, "${key}": 2}`;
+  const twice = [
+    [`{\n"service": "a", "hosts": [${host("weight")}],\n"service": "b", ${more}}`, 5, /wrong at service: .*on line 2/],
+    [`{"service": "a",\n"hosts": [${host("po\\u0072t")}], ${more}}`, 4, /hosts\[1\]\.port: .*twice, first on line 4/],
+  ] as const;
+  for (const [text, line, expected] of twice) {
+    JSON.parse(text);
+    await assert.rejects(loadSystem(write(t, "sunny.config.json", text), "/"), (error: SunnyError) => {
+      assert.equal(error.code, "CONFIG_INVALID");
+      assert.match(error.message, expected);
+      assert.equal(error.place?.line, line);
+      return true;
+    });
+  }
+  const once = `{"service": "hosts", "labels": "service", "hosts": [${host("port2")}], ${more}}`;
+  await assert.rejects(loadSystem(write(t, "sunny.config.json", once), "/"), /there is no such key/);
 });
 
 const wrong: [string, object, RegExp][] = [
@@ -79,6 +116,21 @@ const wrong: [string, object, RegExp][] = [
     "a fleet that may never shrink",
     { ...minimal, rollout: { minServing: 1 } },
     /rollout\.minServing: .*none could ever/,
+  ],
+  [
+    "more hosts out of traffic than there are",
+    { ...minimal, rollout: { maxUnavailable: 2 } },
+    /rollout\.maxUnavailable: there is 1 host, fewer than 2/,
+  ],
+  [
+    "a batch that takes every host out of traffic",
+    { ...minimal, hosts: fleet(3), rollout: { maxUnavailable: 3 } },
+    /rollout\.maxUnavailable: there are 3 hosts, of which 1 must stay in traffic, so 3 cannot be out at once/,
+  ],
+  [
+    "batches larger than what must serve allows",
+    { ...minimal, hosts: fleet(4), rollout: { maxUnavailable: 2, minServing: 3 } },
+    /rollout\.maxUnavailable: there are 4 hosts, of which 3 must stay in traffic/,
   ],
   [
     "two people of one name",

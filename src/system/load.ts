@@ -4,10 +4,11 @@ import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import { type ErrorPlace, messageOf, placeInModule, placeInTrace, SunnyError } from "../errors.ts";
+import { type ErrorPlace, isSunnyError, messageOf, placeInModule, placeInTrace, SunnyError } from "../errors.ts";
 import { sha256 } from "../json.ts";
 import { closest } from "./closest.ts";
 import { contradictionOf } from "./consistency.ts";
+import { doubleKeyOf } from "./double-key.ts";
 import { readInventory } from "./inventory.ts";
 import { lineOf } from "./line-of.ts";
 import { absolutePaths } from "./paths.ts";
@@ -86,11 +87,12 @@ function nearest(cwd: string): string | undefined {
 
 async function evaluate(file: string, text: string): Promise<unknown> {
   try {
-    if (file.endsWith(".json")) return JSON.parse(text);
+    if (file.endsWith(".json")) return readJson(file, text);
     const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
     if (module.default === undefined) throw new Error("it has no default export");
     return module.default;
   } catch (error) {
+    if (isSunnyError(error)) throw error;
     const place = file.endsWith(".json") ? undefined : (placeInModule(error) ?? placeInUnread(error, file));
     throw new SunnyError("CONFIG_INVALID", `Cannot evaluate the configuration: ${messageOf(error)}`, {
       place: place ?? { file },
@@ -98,6 +100,16 @@ async function evaluate(file: string, text: string): Promise<unknown> {
       cause: error,
     });
   }
+}
+
+/** @throws CONFIG_INVALID for a key that stands twice: which of the two is meant is not for Sunny to decide. */
+function readJson(file: string, text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const double = doubleKeyOf(text);
+  if (double === null) return value;
+  const { path: keys, line, before } = double;
+  const message = `The configuration is wrong at ${show(keys)}: the key stands twice, first on line ${before}`;
+  throw new SunnyError("CONFIG_INVALID", message, { place: { file, line }, hint: "Keep one of the two." });
 }
 
 /** Of JavaScript that cannot be read, Node.js tells the place only to who does not catch the error. */
