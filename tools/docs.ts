@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { ERROR_CODES } from "../src/error-codes.ts";
+import { remedyFor } from "../src/error-remedies.ts";
 import { diagnosticsPage, withHeadingTable } from "../src/runbook/reference.ts";
 import { systemSchema } from "../src/system/schema.ts";
 import { withVerbs } from "./cli-page.ts";
@@ -21,13 +22,16 @@ export function errorsPage(source: string): string {
     "Every error of Sunny has a code that does not change. Scripts may rely on the code; the words after it may get",
     'better. With `--json` an error is an event: `{"event":"error","at","code","message","hint","place","details"}`.',
     "",
-    "This page is generated from `src/error-codes.ts` by `tools/docs.ts`.",
+    "An error that knows better what to do says that instead.",
+    "",
+    "This page is generated from `src/error-codes.ts` and `src/error-remedies.ts` by `tools/docs.ts`.",
   ];
   for (const line of source.split("\n")) {
     const heading = /^ {2}\/\/ (\S.*)$/.exec(line)?.[1];
-    if (heading !== undefined) lines.push("", `## ${heading}`, "", "| code | meaning |", "|---|---|");
+    if (heading !== undefined) lines.push("", `## ${heading}`, "", "| code | meaning | what to do |", "|---|---|---|");
     const code = /^ {2}([A-Z][A-Z0-9_]*):/.exec(line)?.[1];
-    if (code !== undefined) lines.push(`| \`${code}\` | ${escapeCell(meaningOf(code))} |`);
+    if (code !== undefined)
+      lines.push(`| \`${code}\` | ${escapeCell(meaningOf(code))} | ${escapeCell(remedyFor(code) ?? "")} |`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -7,6 +7,7 @@ import type { Sunny } from "../main.ts";
 import { onTheirWord } from "../deployment/their-word.ts";
 import { changesAnything, type Plan } from "../plan/model.ts";
 import type { CliContext } from "./context.ts";
+import { failureOf } from "./failure.ts";
 import { follow } from "./follow.ts";
 import { EXIT, exitStatusOfOutcome } from "./output.ts";
 import { outputOf, planOf } from "./runs.ts";
@@ -62,7 +63,7 @@ export async function execute(context: CliContext, sunny: Sunny, id: string): Pr
     context.signal.removeEventListener("abort", onAbort);
     await view.stop();
   }
-  conclude(context, sunny, id, result);
+  await conclude(context, sunny, id, result);
 }
 
 function onlyLooks({ within }: CliContext, sunny: Sunny, id: string): boolean {
@@ -110,14 +111,14 @@ function newRunId(plan: Plan): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`;
 }
 
-function conclude(context: CliContext, sunny: Sunny, id: string, result: RunResult): void {
+async function conclude(context: CliContext, sunny: Sunny, id: string, result: RunResult): Promise<void> {
   const run = sunny.journal.read.run(id);
   if (run === undefined) throw new Error(`the run ${id} has left the journal`);
   const plan = planOf(run);
   const common = { deployment: id, kind: plan.kind, release: plan.release?.version ?? null, digest: plan.digest };
   switch (result.state) {
     case "done":
-      return ended(context, run, plan, common);
+      return await ended(context, sunny, run, common);
     case "held":
       context.output.text(heldText(id, result.question));
       context.output.summary({ ...common, outcome: "held", question: result.question });
@@ -141,7 +142,13 @@ function conclude(context: CliContext, sunny: Sunny, id: string, result: RunResu
   }
 }
 
-function ended(context: CliContext, run: RunRecord, plan: Plan, common: Record<string, unknown>): void {
+async function ended(
+  context: CliContext,
+  sunny: Sunny,
+  run: RunRecord,
+  common: Record<string, unknown>,
+): Promise<void> {
+  const plan = planOf(run);
   const output = outputOf(run);
   if (output === null) throw new Error("a run that is done has no output");
   const interrupted = context.signal.aborted && plan.kind === "run" && output.outcome === "refused";
@@ -149,6 +156,8 @@ function ended(context: CliContext, run: RunRecord, plan: Plan, common: Record<s
   const open = output.closing.filter((item) => item.state === "open");
   // The view has shown the outcome; events go to machines, and people read the rest.
   if (context.output.json) context.output.text(endLine(run.id, plan, output.outcome, output.reason));
+  const failed = output.reason === null ? null : await failureOf(sunny.journal.read, run.id, output.reason);
+  if (failed?.hint !== undefined) context.output.text(`  ${failed.hint}`);
   const word = onTheirWord(output.decisions);
   if (word.length > 0) context.output.text(["", "Not proved by Sunny:", ...word.map((one) => `  ${one}`)].join("\n"));
   if (open.length > 0)
@@ -156,7 +165,7 @@ function ended(context: CliContext, run: RunRecord, plan: Plan, common: Record<s
   context.output.summary({
     ...common,
     outcome: output.outcome,
-    ...(output.reason === null ? {} : { reason: output.reason, cause: output.cause }),
+    ...(output.reason === null ? {} : { reason: output.reason, cause: output.cause, ...failed }),
     gates: output.gates,
     given: output.given,
     ...(output.decisions.length === 0 ? {} : { decisions: output.decisions }),

@@ -23,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return state.status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
-    return fail(brokenModule(error) ?? error, args, state);
+    return await fail(brokenModule(error) ?? error, args, state);
   } finally {
     await close(state);
   }
@@ -50,7 +50,7 @@ function brokenModule(error: unknown): SunnyError | undefined {
 }
 
 /** Shows what went wrong, as the last thing that the command says. */
-function fail(error: unknown, args: readonly string[], { output }: ContextState): number {
+async function fail(error: unknown, args: readonly string[], { output }: ContextState): Promise<number> {
   const { stdout, stderr } = process;
   const json = args.includes("--json");
   const shown = output ?? createOutput({ json, stdout, stderr, clock: systemClock });
@@ -58,9 +58,19 @@ function fail(error: unknown, args: readonly string[], { output }: ContextState)
   const status = isUsage ? EXIT.usage : exitStatusOf(error);
   // Commander has told people already.
   if (isUsage) shown.event("error", { code: "USAGE", message: usageMessage(error) });
-  else shown.error(error);
+  else shown.error(await told(error));
   shown.summary({ outcome: OUTCOMES[status], status, error: isUsage ? "USAGE" : errorData(error)["code"] });
   return status;
+}
+
+/** With what to do about it; where the remedies themselves cannot be loaded the error is told without. */
+async function told(error: unknown): Promise<unknown> {
+  try {
+    const { withRemedy } = await import("../error-remedies.ts");
+    return withRemedy(error);
+  } catch {
+    return error;
+  }
 }
 
 function usageMessage({ code, message }: CommanderError): string {

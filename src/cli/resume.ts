@@ -1,6 +1,7 @@
 import type { RunResult } from "../engine/engine.ts";
 import { toControlRow } from "../engine/run-controls.ts";
 import type { RunRecord } from "../engine/storage.ts";
+import { withRemedy } from "../error-remedies.ts";
 import { isSunnyError, SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
 import { execute, heldText, pausedText } from "./carry-out.ts";
@@ -67,7 +68,7 @@ async function takeUp(context: CliContext, sunny: Sunny, seen: RunRecord): Promi
       return false;
     }
     context.output.note(`${id} could not be taken up:`);
-    context.output.error(error);
+    context.output.error(withRemedy(error));
     context.exit(EXIT.refused);
     return false;
   }

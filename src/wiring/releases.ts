@@ -72,5 +72,7 @@ function storedRelease(release: VerifiedRelease): StoredRelease {
 
 /** In a step a release that cannot be trusted is a final failure in a known state. */
 function refusal(error: unknown): unknown {
-  return isSunnyError(error) ? new TerminalError(error.code, error.message, null, { cause: error }) : error;
+  if (!isSunnyError(error)) return error;
+  const details = error.hint === undefined ? null : { hint: error.hint };
+  return new TerminalError(error.code, error.message, details, { cause: error });
 }

@@ -50,6 +50,11 @@ describe("what is refused before anything is touched", () => {
     }
   }
 
+  it("a migration of another environment, with where to find the right one", async () => {
+    const ended = await system.sunny(["run", "migrate", "--", "--env", "staging"]);
+    assertRefused(ended, "ENVIRONMENT_MISMATCH", /staging.*production.*nothing was migrated/, /--config FILE/);
+  });
+
   describe("a frozen plan", () => {
     it("when the configuration has changed since, and which key of it", async () => {
       const before = readFileSync(system.configFile);
