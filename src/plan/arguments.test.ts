@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rawArguments } from "./arguments.ts";
-import { describeDifference, differences } from "./differences.ts";
 
 const cases: readonly [string[], object][] = [
   [[], { _: [] }],
@@ -26,16 +25,4 @@ test("rawArguments refuses an option that is given twice", () => {
 
 test("rawArguments is not fooled by names of object members", () => {
   assert.deepEqual(rawArguments(["--constructor", "x"]), { _: [], constructor: "x" });
-});
-
-test("differences match list elements by id and say what was and what is", () => {
-  const found = differences(
-    { steps: [{ id: "a", args: { env: "x" } }, { id: "b" }], same: 1 },
-    { steps: [{ id: "b" }, { id: "a", args: { env: "y" } }], same: 1, added: true },
-  );
-  assert.deepEqual(found.map(describeDifference), ["added is new: true", "steps[a].args.env was x, is y"]);
-});
-
-test("differences are empty for equal values whatever the order of their members", () => {
-  assert.deepEqual(differences({ a: 1, b: [1, 2] }, { b: [1, 2], a: 1 }), []);
 });

@@ -1,5 +1,6 @@
 import type { Json } from "../json.ts";
-import { describeDifference, differences } from "./differences.ts";
+import { describeDifference } from "./difference-words.ts";
+import { differences } from "./differences.ts";
 import type { Plan, PlanGate, PlanStep } from "./model.ts";
 
 /** The plan for people: what will happen, in order, what takes it back, and what watches. Plain text, no colours. */
@@ -48,13 +49,18 @@ function gates(list: readonly PlanGate[]): string[] {
 }
 
 function gateLine({ text, binding }: PlanGate): string {
+  return `${text}  [${opener(binding)}]`;
+}
+
+/** What opens a gate. */
+function opener(binding: PlanGate["binding"]): string {
   switch (binding.kind) {
     case "operation":
-      return `${text}  [checked by ${binding.name}]`;
+      return `checked by ${binding.name}`;
     case "command":
-      return `${text}  [checked by ${binding.argv.join(" ")}]`;
+      return `checked by ${binding.argv.join(" ")}`;
     case "attest":
-      return `${text}  [attested by ${binding.roles.includes("*") ? "a named person" : binding.roles.join(" or ")}]`;
+      return `attested by ${binding.roles.includes("*") ? "a named person" : binding.roles.join(" or ")}`;
   }
 }
 
@@ -112,21 +118,30 @@ function rollback(plan: Plan): string[] {
 
 /**
  * What differs from the plan of the last deployment, for people; empty when nothing but the release does. Facts and
- * digests are left out, since they differ every time and what they stand for is shown.
+ * digests are left out, since they differ every time and what they stand for is shown; so are keys of the configuration
+ * that gates and approvals were made from.
  */
 export function renderChanges(last: Plan, plan: Plan): string[] {
   const view = (one: Plan): unknown => ({
     runbook: one.runbook?.digest,
-    gates: one.gates,
-    windows: one.windows,
+    gates: one.gates.map(({ id, text, binding }) => {
+      return { id, text, binding: opener(binding), terms: termsOf(binding) };
+    }),
+    windows: one.windows.map(({ line: _line, column: _column, ...window }) => window),
     approvals: one.approvals,
     phases: one.phases.map((phase) => ({ title: phase.title, steps: phase.steps.map(comparable) })),
     rollback: one.rollback?.steps.map(comparable) ?? [],
     rules: one.rules.map(({ id, title }) => ({ id, title })),
-    system: one.system,
+    system: { ...one.system, gates: null, approvals: null },
     sunny: one.sunny,
   });
   return differences(view(last), view(plan)).map(describeDifference);
+}
+
+/** What else is set for a gate: the arguments of its check, how long an answer counts. */
+function termsOf(binding: PlanGate["binding"]): unknown {
+  if (binding.kind === "operation") return Object.keys(binding.args).length === 0 ? {} : { args: binding.args };
+  return binding.kind === "attest" ? { validMs: binding.validMs } : {};
 }
 
 function comparable(step: PlanStep): unknown {
