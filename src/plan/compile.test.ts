@@ -274,10 +274,11 @@ test("compile asks an operation whether its arguments can be meant, in a runbook
 });
 
 test("compile names a script that is nowhere, and the one that may have been meant", () => {
-  const { plan, diagnostics } = compileText(RUNBOOK, { scripts: new Map() });
+  const mistyped = RUNBOOK.replace("verify-production-readiness.sh", "verify-production-readines.sh");
+  const { plan, diagnostics } = compileText(mistyped, { scripts: new Map() });
   assert.equal(plan, null);
   const first = diagnostics.find((one) => one.code === "PL201");
-  assert.match(first?.message ?? "", /readiness\.sh`; did you mean `\.\/scripts\/verify-production-readiness\.sh`\?$/);
+  assert.match(first?.message ?? "", /readines\.sh`; did you mean `\.\/scripts\/verify-production-readiness\.sh`\?$/);
   assert.equal(first?.line, 15);
 });
 
