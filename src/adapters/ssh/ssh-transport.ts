@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { rmSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { sleep } from "../../clock.ts";
 import type { Clock } from "../../clock.ts";
@@ -11,6 +11,7 @@ import { sha256 } from "../../json.ts";
 import type { ScriptOptions, ScriptResult, Transport } from "../../operations/rollout/transport.ts";
 import { connectArgv, exitArgv, keyArgv, processesOf, shareArgv } from "./argv.ts";
 import type { SshTarget, SshTimes } from "./argv.ts";
+import { makeControlDirectory } from "./control-directory.ts";
 import { failureError, failureOf, shownKey } from "./failure.ts";
 import { REMOTE_COMMAND } from "./framing.ts";
 import { ConnectionPool } from "./pool.ts";
@@ -95,7 +96,7 @@ class OpenSsh implements SshTransport {
     this.#program = options.program ?? "ssh";
     this.#env = { ...(options.env ?? process.env), LC_ALL: "C" };
     this.#times = { connectTimeoutMs, aliveIntervalMs };
-    this.#directory = controlDirectory();
+    this.#directory = makeControlDirectory();
     this.#pool = new ConnectionPool({
       maxProcesses: options.maxProcesses ?? 64,
       maxSessions: MAX_SESSIONS,
@@ -290,12 +291,4 @@ function payloadOf(order: ScriptOptions): Payload | null {
   if (order.payloadPath === undefined) return null;
   const start = order.payloadStart ?? 0;
   return { path: order.payloadPath, start, bytes: Math.max(0, statSync(order.payloadPath).size - start) };
-}
-
-/** A directory that only this user can enter; under `/tmp` when the usual place for temporary files is too deep. */
-function controlDirectory(): string {
-  const base = tmpdir().length > 40 ? "/tmp" : tmpdir();
-  const made = mkdtempSync(path.join(base, "sunny-ssh-"));
-  chmodSync(made, 0o700);
-  return made;
 }
