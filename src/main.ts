@@ -58,6 +58,8 @@ export interface Sunny {
   /** What hosts and load balancer say now; hosts that do not answer are null. */
   environment(): Promise<{
     readonly servers: readonly ServerState[];
+    /** Why the load balancer could not be read; null when it was. */
+    readonly unread: string | null;
     readonly probes: ReadonlyMap<string, Probe | null>;
   }>;
   /** Reads a host over its connection. @throws RetryableError HOST_UNREACHABLE */
@@ -203,11 +205,14 @@ async function foundBy(fleet: Connected["fleet"], host: string): Promise<{ host:
 }
 
 async function look(system: System, { fleet, loadBalancer }: Connected): ReturnType<Sunny["environment"]> {
-  const servers = await loadBalancer.read().catch(() => []);
+  const { servers, unread } = await loadBalancer.read().then(
+    (read) => ({ servers: read, unread: null }),
+    (error: unknown) => ({ servers: [], unread: messageOf(error) }),
+  );
   const probes = await Promise.all(
     system.hosts.map(async ({ name }) => [name, await fleet.probe(name).catch(() => null)] as const),
   );
-  return { servers, probes: new Map(probes) };
+  return { servers, unread, probes: new Map(probes) };
 }
 
 function leaf(

@@ -3,7 +3,6 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Sunny } from "../main.ts";
-import type { Item } from "../runbook/model.ts";
 import type { CliContext } from "./context.ts";
 import { runbookOf } from "./read-runbook.ts";
 import { EXIT } from "./output.ts";
@@ -13,29 +12,50 @@ export const configure: Configure = (command, context) => {
   command.option("--runbook <file>", "instead of the configured one").action(async (options: { runbook?: string }) => {
     const sunny = await context.sunny();
     const { runbook } = await runbookOf(context, sunny, options);
-    const answers = await Promise.all(runbook.prerequisites.map((item) => examine(item, context, sunny)));
-    for (const { item, state, message } of answers) {
-      context.output.event("prerequisite", { text: item.text, line: item.line, state, message });
-      context.output.text(`${state.padEnd(9)}  ${item.text}: ${message}`);
+    const answerOf = async (text: string, line: number | null, look: Look | undefined): Promise<Answer> => ({
+      text,
+      line,
+      ...(look === undefined ? UNCHECKED : await look(context, sunny)),
+    });
+    const named = runbook.prerequisites;
+    // What every deployment needs is looked at whether the runbook names it or not.
+    const always: readonly (readonly [string, Look])[] = [
+      ["the configured hosts", hosts],
+      ["the load balancer", balancer],
+    ];
+    const answers = await Promise.all([
+      ...named.map(({ text, line }) => answerOf(text, line, lookFor(text))),
+      ...always
+        .filter(([, look]) => named.every(({ text }) => lookFor(text) !== look))
+        .map(([text, look]) => answerOf(text, null, look)),
+    ]);
+    for (const { text, line, state, message } of answers) {
+      context.output.event("prerequisite", { text, line, state, message });
+      context.output.text(`${state.padEnd(9)}  ${text}: ${message}`);
     }
-    if (answers.length === 0) context.output.text("The runbook names no prerequisites.");
+    if (named.length === 0) context.output.text("The runbook names no prerequisites.");
     const failed = answers.filter((one) => one.state === "missing").length;
     context.output.summary({ prerequisites: answers.length, missing: failed });
     context.exit(failed === 0 ? EXIT.done : EXIT.refused);
   });
 };
 
-interface Answer {
-  readonly item: Item;
+interface Found {
   /** "unchecked": nothing here tells; a person knows. */
   readonly state: "ok" | "missing" | "unchecked";
   readonly message: string;
 }
 
-type Look = (context: CliContext, sunny: Sunny) => Promise<Omit<Answer, "item">>;
+interface Answer extends Found {
+  readonly text: string;
+  /** Of the runbook; null for what the configuration asks for. */
+  readonly line: number | null;
+}
 
-const ok = (message: string): Omit<Answer, "item"> => ({ state: "ok", message });
-const missing = (message: string): Omit<Answer, "item"> => ({ state: "missing", message });
+type Look = (context: CliContext, sunny: Sunny) => Promise<Found>;
+
+const ok = (message: string): Found => ({ state: "ok", message });
+const missing = (message: string): Found => ({ state: "missing", message });
 
 /** What is looked at, by words in the prerequisite; the first that fits. */
 const LOOKS: readonly [RegExp, Look][] = [
@@ -48,36 +68,44 @@ const LOOKS: readonly [RegExp, Look][] = [
   [/\bgithub\b/i, (context) => Promise.resolve(token(context, ["GITHUB_TOKEN", "GH_TOKEN"]))],
 ];
 
-async function examine(item: Item, context: CliContext, sunny: Sunny): Promise<Answer> {
-  const look = LOOKS.find(([words]) => words.test(item.text))?.[1];
-  if (look === undefined) return { item, state: "unchecked", message: "nothing on this machine tells; a person knows" };
-  return { item, ...(await look(context, sunny)) };
-}
+const UNCHECKED: Found = { state: "unchecked", message: "nothing on this machine tells; a person knows" };
 
-async function hosts(_context: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+const lookFor = (text: string): Look | undefined => LOOKS.find(([words]) => words.test(text))?.[1];
+
+/** What says of a host why it cannot be read names that host. */
+async function hosts(_context: CliContext, sunny: Sunny): Promise<Found> {
   const reached = await Promise.all(
-    sunny.system.hosts.map(async ({ name }) => ({ name, why: await sunny.reach(name).then(() => null, messageOf) })),
+    sunny.system.hosts.map(({ name }) => sunny.reach(name).then(() => null, messageOf)),
   );
-  const silent = reached.filter((one) => one.why !== null);
+  const silent = reached.filter((why) => why !== null);
   if (silent.length === 0) return ok(`${reached.length} hosts can be reached and read`);
-  return missing(silent.map(({ name, why }) => `${name}: ${why}`).join("; "));
+  return missing(silent.join("; "));
 }
 
-async function database(_context: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+async function balancer(_context: CliContext, sunny: Sunny): Promise<Found> {
+  const { servers, unread } = await sunny.environment();
+  if (unread !== null) return missing(unread);
+  const known = new Set(servers.map(({ name }) => name));
+  const unknown = sunny.system.hosts.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  if (unknown.length > 0) return missing(`it has no server ${unknown.join(", ")}; it has: ${[...known].join(", ")}`);
+  return ok(`${known.size} servers can be read`);
+}
+
+async function database(_context: CliContext, sunny: Sunny): Promise<Found> {
   const { database: spec } = sunny.system;
   return existsSync(spec.file)
     ? ok(`${spec.kind} database ${spec.file} is there`)
     : missing(`there is no file ${spec.file}`);
 }
 
-function otherDatabase({ system }: Sunny): Omit<Answer, "item"> {
+function otherDatabase({ system }: Sunny): Found {
   return {
     state: "unchecked",
     message: `the configuration's database is ${system.database.kind} ${system.database.file}`,
   };
 }
 
-async function keys({ clock }: CliContext, sunny: Sunny): Promise<Omit<Answer, "item">> {
+async function keys({ clock }: CliContext, sunny: Sunny): Promise<Found> {
   const { readKeys } = await import("openpgp");
   const keyed = sunny.people.filter((person) => person.publicKey !== undefined);
   if (keyed.length === 0) return missing("nobody under `people` has a publicKeyFile, so nobody can approve");
@@ -92,7 +120,7 @@ async function keys({ clock }: CliContext, sunny: Sunny): Promise<Omit<Answer, "
   return ok(`public keys of ${keyed.map((person) => person.name).join(", ")}`);
 }
 
-function aws(context: CliContext): Promise<Omit<Answer, "item">> {
+function aws(context: CliContext): Promise<Found> {
   const { env } = context;
   const given = [
     "AWS_ACCESS_KEY_ID",
@@ -110,7 +138,7 @@ function aws(context: CliContext): Promise<Omit<Answer, "item">> {
   });
 }
 
-function token(context: CliContext, names: readonly string[]): Omit<Answer, "item"> {
+function token(context: CliContext, names: readonly string[]): Found {
   const found = names.find((name) => (context.env[name] ?? "") !== "");
   if (found !== undefined) return ok(`${found} is set`);
   return { state: "unchecked", message: `${names.join(" or ")} is not set, and nothing in the configuration uses it` };

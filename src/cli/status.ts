@@ -27,12 +27,15 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
   const runs = sunny.journal.read.runs(Number.isInteger(limit) && limit > 0 ? limit : 20);
   const occupant = occupantOf(sunny);
   const environment = await sunny.environment();
+  const { unread } = environment;
   for (const host of sunny.system.hosts) {
     const server = environment.servers.find((each) => each.name === host.name);
     const probe = environment.probes.get(host.name) ?? null;
     const traffic =
       server === undefined
-        ? "not behind the load balancer"
+        ? unread === null
+          ? "not behind the load balancer"
+          : "traffic unknown"
         : `${server.admin}, weight ${server.weightPercent} %, ${server.up ? "up" : "down"}`;
     context.output.event("host", {
       host: host.name,
@@ -41,6 +44,10 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
       ...server,
     });
     context.output.text(`${host.name.padEnd(12)} ${(probe?.version ?? "no answer").padEnd(10)} ${traffic}`);
+  }
+  if (unread !== null) {
+    context.output.event("problem", { message: `the load balancer cannot be read: ${unread}` });
+    context.output.text(`the load balancer cannot be read: ${unread}`);
   }
   context.output.text("");
   for (const run of runs) {

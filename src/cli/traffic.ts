@@ -38,13 +38,13 @@ export const configure: Configure = (command, context) => {
 
 async function show(context: CliContext, sunny: Sunny): Promise<void> {
   const { output } = context;
-  const { servers, probes } = await sunny.environment();
-  if (servers.length === 0) {
-    throw new SunnyError("LOAD_BALANCER_UNREACHABLE", "The load balancer does not answer", {
+  const { servers, unread, probes } = await sunny.environment();
+  if (unread !== null) {
+    throw new SunnyError("LOAD_BALANCER_UNREACHABLE", `The load balancer cannot be read: ${unread}`, {
       hint: "Check that it runs, and its sockets under loadBalancer in the configuration.",
     });
   }
-  const width = Math.max(...servers.map((server) => server.name.length));
+  const width = Math.max(0, ...servers.map((server) => server.name.length));
   for (const server of servers) {
     const version = probes.get(server.name)?.version ?? null;
     output.event("server", { ...server, version });

@@ -11,7 +11,7 @@ export interface Verb {
 export const VERBS: Readonly<Record<string, Verb>> = {
   lint: { summary: "check a runbook", group: "Plan", load: () => import("./lint.ts") },
   doctor: {
-    summary: "check what the runbook needs before it can run",
+    summary: "check what runbook and configuration need before a run",
     group: "Plan",
     load: () => import("./doctor.ts"),
   },
