@@ -194,6 +194,25 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
     await wire.close();
   });
 
+  test("starts that hang are not repeated beyond the deadline of the script that waits for them", async (t) => {
+    let starts = 0;
+    const silent = createServer((client) => {
+      starts++;
+      client.on("error", () => {});
+    });
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    t.after(() => silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const transport = world.transportOf({
+      target: () => ({ ...target, address: "127.0.0.1", port }),
+      connectTimeoutMs: 1_000,
+    });
+    const reading = transport.run("a", ":", { deadlineMs: 1_500 });
+    await assert.rejects(reading, refusal("HOST_UNREACHABLE", "a: "));
+    assert.ok(starts === 1 || starts === 2, `${starts} starts`);
+  });
+
   test("starts that the server drops are tried again, and many hosts stay within the processes allowed", async (t) => {
     const hosts = Array.from({ length: 12 }, (_, at) => `host-${at}`);
     const ports = new Map<string, number>();

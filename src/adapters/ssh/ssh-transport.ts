@@ -69,7 +69,8 @@ const ABORTED: ScriptResult = { status: null, stdout: "", stderr: "", ended: "ab
  * Runs scripts over one connection a host (ControlMaster): one after the other over the session that opened it, and
  * over further sessions those that run at the same time. OpenSSH does the rest as the user configured it: agent,
  * certificates, hardware keys, bastions. Nothing of a script is in an argument.
- * A deadline counts from the start of the script's own process, not from when it began to wait for one.
+ * A deadline counts from the start of the script's own process, not from when it began to wait for one; starts that a host
+ * drops, or lets hang, are not repeated beyond it.
  */
 export function sshTransport(options: SshTransportOptions): SshTransport {
   return new OpenSsh(options);
@@ -122,41 +123,45 @@ class OpenSsh implements SshTransport {
   async run(host: string, script: string, order: ScriptOptions): Promise<ScriptResult> {
     const target = this.#options.target(host);
     const payload = payloadOf(order);
+    const spent = { ms: 0 };
     for (let attempt = 1; ;) {
-      const end = await this.#attempt(host, target, script, order, payload).catch((error: unknown) => {
+      const end = await this.#attempt(host, target, script, order, payload, spent).catch((error: unknown) => {
         if (order.signal?.aborted === true) return ABORTED;
         throw error;
       });
       if (!("words" in end)) return end;
       // An open connection that turned out to be gone says nothing about the host: once more, cold.
       if (end.kind !== "cold") continue;
-      const dropped = failureOf(end.words) === "dropped";
+      const again = failureOf(end.words) === "dropped" && attempt < STARTS && spent.ms < order.deadlineMs;
       // What a bastion complains about may be shown nowhere else: ask it once.
-      const known = !dropped || attempt >= STARTS || (attempt === 1 && target.jump !== undefined);
+      const known = !again || (attempt === 1 && target.jump !== undefined);
       const error = known ? await this.#failed(host, target, end.words) : null;
-      if (error !== null && !(dropped && attempt < STARTS && error instanceof RetryableError)) throw error;
+      if (error !== null && !(again && error instanceof RetryableError)) throw error;
       this.#droppedStarts++;
       const pause = FIRST_PAUSE_MS * 2 ** (attempt++ - 1);
       await sleep(this.#options.clock, pause + randomInt(pause), order.signal).catch(() => {});
     }
   }
 
-  /** One script over one session; or, when nothing was sent, what `ssh` said. */
+  /** One script over one session; or, when nothing was sent, what `ssh` said. `spent` grows by what it took. */
   async #attempt(
     host: string,
     target: SshTarget,
     script: string,
     order: ScriptOptions,
     payload: Payload | null,
+    spent: { ms: number },
   ): Promise<ScriptResult | { readonly words: string; readonly kind: Lane["kind"] }> {
     const { clock } = this.#options;
     const lane = order.fresh === true ? await this.#freshLane(target, order) : await this.#lane(host, target, order);
     let session: Session | undefined;
     let result: ScriptResult | undefined;
     let leave = (): void => {};
+    let began: number | undefined;
     try {
       if (lane.kind === "cold") leave = await this.#enter(target, order);
-      const end = clock.monotonic() + order.deadlineMs;
+      began = clock.monotonic();
+      const end = began + order.deadlineMs;
       session = lane.kind === "first" ? this.#first.get(host)?.session : await this.#open(lane, host, target, order);
       leave();
       if (session?.usable !== true) return { words: session?.words() ?? "", kind: lane.kind };
@@ -168,6 +173,7 @@ class OpenSsh implements SshTransport {
       return result;
     } finally {
       leave();
+      if (began !== undefined) spent.ms += clock.monotonic() - began;
       // What was opened for one script ends with it; the connection goes with the session that opened it.
       if (lane.kind === "shared" || order.fresh === true) await ended(session);
       lane.done(lane.kind === "shared" ? result === undefined : session?.usable !== true);

@@ -1,4 +1,4 @@
-import type { StepCall } from "../../engine/context.ts";
+import type { RetryPolicy, StepCall } from "../../engine/context.ts";
 import { capacityProblem, minServing } from "./capacity.ts";
 import { ordering, reading, refusal } from "./steps.ts";
 import type { Subjected } from "./steps.ts";
@@ -19,14 +19,15 @@ export function capacityStep(env: TurnEnv, part: string, group: readonly string[
 
 /**
  * Makes hosts refuse what an earlier holder of the lease may still send, and ends what it left running, before their
- * state is believed: a fence protects only what the new holder has touched.
+ * state is believed: a fence protects only what the new holder has touched. `retry`: where not as other steps.
  */
-export function fenceSteps(env: TurnEnv, hosts: readonly string[]): Subjected<null>[] {
+export function fenceSteps(env: TurnEnv, hosts: readonly string[], retry?: RetryPolicy): Subjected<null>[] {
   return hosts.map((host) => ({
     subject: host,
     call: ordering({
       name: `${env.stepName}/${host}/fence`,
       deadlineMs: 60_000,
+      ...(retry === undefined ? {} : { retry }),
       async run(scope) {
         await env.ports.fleet.raiseFence(host, scope);
         return null;

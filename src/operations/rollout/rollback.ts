@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { TerminalError, type DurableContext } from "../../engine/context.ts";
+import { TerminalError, type DurableContext, type RetryPolicy } from "../../engine/context.ts";
 import { defineOperation } from "../../operation.ts";
 import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } from "../../operation.ts";
 import { armsStep } from "./bake.ts";
@@ -91,10 +91,13 @@ export async function takeDown(ctx: DurableContext, ports: RolloutPorts, call: C
   return bringBack(ctx, env, found, null);
 }
 
+/** A host that hangs keeps the others from going back for so long only. */
+const FENCE_RETRY: RetryPolicy = { maxAttempts: 2, initialMs: 500, factor: 2, maxMs: 5_000 };
+
 /** A host that refuses the fence or does not answer is found as such by the survey, or by its own turn. */
 async function fencedSurvey(ctx: DurableContext, env: TurnEnv): Promise<Survey> {
   const hosts = env.system.hosts.map((host) => host.name);
-  await settle(ctx, fenceSteps(env, hosts));
+  await settle(ctx, fenceSteps(env, hosts, FENCE_RETRY));
   return one(ctx, surveyStep(env.ports, `${env.stepName}/survey`, hosts));
 }
 
