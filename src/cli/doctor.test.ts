@@ -83,5 +83,5 @@ test("a host that cannot be read is named once, and a load balancer that cannot 
 test("a host that the load balancer does not know is missing there", async (t) => {
   const environment = (): Promise<object> => Promise.resolve({ servers: servers.slice(1), unread: null });
   const told = await answers(t, [], { environment });
-  assert.equal(told.at(-1)?.message, "it has no server web-1; it has: web-2");
+  assert.equal(told.at(-1)?.message, "the load balancer has no server web-1; it has: web-2");
 });

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Sunny } from "../main.ts";
+import { unknownServers } from "../operations/rollout/preconditions.ts";
 import type { CliContext } from "./context.ts";
 import { runbookOf } from "./read-runbook.ts";
 import { EXIT } from "./output.ts";
@@ -85,10 +86,11 @@ async function hosts(_context: CliContext, sunny: Sunny): Promise<Found> {
 async function balancer(_context: CliContext, sunny: Sunny): Promise<Found> {
   const { servers, unread } = await sunny.environment();
   if (unread !== null) return missing(unread);
-  const known = new Set(servers.map(({ name }) => name));
-  const unknown = sunny.system.hosts.filter(({ name }) => !known.has(name)).map(({ name }) => name);
-  if (unknown.length > 0) return missing(`it has no server ${unknown.join(", ")}; it has: ${[...known].join(", ")}`);
-  return ok(`${known.size} servers can be read`);
+  const unknown = unknownServers(
+    sunny.system.hosts.map(({ name }) => name),
+    servers,
+  );
+  return unknown === undefined ? ok(`${servers.length} servers can be read`) : missing(unknown);
 }
 
 async function database(_context: CliContext, sunny: Sunny): Promise<Found> {

@@ -46,7 +46,7 @@ class Haproxy implements LoadBalancer {
 
   async read(signal?: AbortSignal): ReturnType<LoadBalancer["read"]> {
     const seen = await all(this.#balancers.map((one) => this.#ask(one, signal)));
-    return merged(seen.map((one) => one.servers));
+    return this.#merged(seen);
   }
 
   async set(server: string, change: ServerChange, scope: StepScope): Promise<void> {
@@ -61,7 +61,7 @@ class Haproxy implements LoadBalancer {
   async waitIdle(server: string, withinMs: number, scope: StepScope): ReturnType<LoadBalancer["waitIdle"]> {
     let sessions = 0;
     const idle = await this.#until(withinMs, scope, (seen) => {
-      sessions = merged(seen.map((one) => one.servers)).find((one) => one.name === server)?.sessions ?? 0;
+      sessions = this.#merged(seen).find((one) => one.name === server)?.sessions ?? 0;
       return sessions === 0;
     });
     if (idle) return { sessions: 0, upgraded: 0 };
@@ -126,6 +126,11 @@ class Haproxy implements LoadBalancer {
     } catch (error) {
       throw refusal(endpoint, answer, messageOf(error));
     }
+  }
+
+  /** `seen` is in the order of the load balancers. */
+  #merged(seen: readonly Observation[]): ReturnType<typeof merged> {
+    return merged(seen.map(({ servers }, at) => ({ at: this.#balancers[at]?.endpoint.name ?? "", servers })));
   }
 
   #require(server: string, change: ServerChange, seen: Observation, { endpoint }: Balancer): void {

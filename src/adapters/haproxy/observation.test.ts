@@ -94,10 +94,19 @@ test("load balancers that disagree are mixed, and a server is up where all see i
     requests: 5,
     failures: 0,
   };
-  const [state] = merged([[{ ...one, admin: "ready" }], [{ ...one, admin: "drain", up: false, check: "L4CON" }]]);
+  const down = { ...one, admin: "drain", up: false, check: "L4CON" } as const;
+  const [state] = merged([
+    { at: "lb-1", servers: [{ ...one, admin: "ready" }] },
+    { at: "lb-2", servers: [down] },
+  ]);
+  assert.equal(state?.missingAt, undefined);
   assert.deepEqual([state?.admin, state?.up, state?.check, state?.sessions], ["mixed", false, "L7OK/200, L4CON", 4]);
-  const [alone] = merged([[{ ...one, admin: "ready" }], []]);
-  assert.deepEqual([alone?.admin, alone?.up, alone?.check], ["mixed", false, "L7OK/200, missing"]);
+  const [alone] = merged([
+    { at: "lb-1", servers: [{ ...one, admin: "ready" }] },
+    { at: "lb-2", servers: [] },
+  ]);
+  assert.deepEqual([alone?.admin, alone?.up, alone?.check], ["mixed", false, "L7OK/200, missing at lb-2"]);
+  assert.deepEqual(alone?.missingAt, ["lb-2"]);
 });
 
 test("sockets are files, TCP addresses, or files on a host", () => {

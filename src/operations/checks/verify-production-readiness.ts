@@ -150,6 +150,8 @@ async function balancerFindings(
       if (server === undefined) return bad(`server ${name}`, "the load balancer does not know it");
       if (!server.up && isFirstDeployment(call))
         return good(`server ${name}`, "known; nothing is deployed behind it yet");
+      if (server.admin === "mixed")
+        return bad(`server ${name}`, `the load balancers disagree about it: ${server.check}`);
       if (!server.up) return bad(`server ${name}`, `is down: ${server.check}`);
       if (server.admin !== "ready") return bad(`server ${name}`, `is set to ${server.admin}`);
       if (server.weightPercent < 100) return bad(`server ${name}`, `has ${server.weightPercent} % of its weight`);

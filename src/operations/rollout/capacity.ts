@@ -38,6 +38,7 @@ export function capacityProblem(
 }
 
 function why(server: ServerState): string {
+  if (server.missingAt !== undefined) return `missing at ${server.missingAt.join(", ")}`;
   if (server.admin !== "ready") return server.admin;
   return server.up ? "weight 0" : server.check;
 }

@@ -5,7 +5,7 @@ import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } f
 import { armsStep, bake } from "./bake.ts";
 import { canaryWeight, capacityProblem, groupsOf, minServing, trafficPart } from "./capacity.ts";
 import { capacityStep, fenceSteps } from "./guards.ts";
-import { deploymentProblems, foreignHosts } from "./preconditions.ts";
+import { deploymentProblems, foreignHosts, unknownServers } from "./preconditions.ts";
 import type { Arms, RolloutPorts } from "./ports.ts";
 import { rollBackTo, takeDown } from "./rollback.ts";
 import { all, one, ordering, reading, refusal } from "./steps.ts";
@@ -46,11 +46,8 @@ export function deployProduction(ports: RolloutPorts): Operation {
         const remedy = "when nobody deploys from another state directory any more, `sunny adopt` takes them over";
         throw refusal("HOST_FENCED", `${whose}, this state directory is ${ports.authority}: ${remedy}`, foreign);
       }
-      const strangers = hostNames(call).filter((host) => !found.servers.some((server) => server.name === host));
-      if (strangers.length > 0) {
-        const message = `the load balancer has no server ${strangers.join(", ")}; it has: ${found.servers.map((one) => one.name).join(", ")}`;
-        throw refusal("SERVER_UNKNOWN", message);
-      }
+      const unknown = unknownServers(hostNames(call), found.servers);
+      if (unknown !== undefined) throw refusal("SERVER_UNKNOWN", unknown);
       const group = hostNames(call).slice(0, system.rollout.maxUnavailable);
       const problem = capacityProblem(found.servers, group, minServing(system));
       if (problem !== undefined)

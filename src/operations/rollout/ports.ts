@@ -179,6 +179,8 @@ export interface ServerState {
   /** Since the load balancer started. */
   readonly requests: number;
   readonly failures: number;
+  /** Of several load balancers kept in step, those that have no server of that name; not there when all have it. */
+  readonly missingAt?: readonly string[];
 }
 
 /** What is ordered of a server; what is not named stays as it is. */

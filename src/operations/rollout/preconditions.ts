@@ -1,6 +1,7 @@
 import type { Finding } from "../../operation.ts";
 import type { System } from "../../system/schema.ts";
 import { unreadable } from "./survey.ts";
+import type { ServerState } from "./ports.ts";
 import type { Survey } from "./survey.ts";
 
 /**
@@ -42,4 +43,15 @@ export function foreignHosts(authority: string, { hosts }: Pick<Survey, "hosts">
     if (fence === null || fence.authority === authority) return [];
     return [{ subject: host, ok: false, message: `${host} belongs to authority ${fence.authority}` }];
   });
+}
+
+/** Which hosts the load balancer, or one of several, has no server for; undefined when it has one for each. */
+export function unknownServers(hosts: readonly string[], servers: readonly ServerState[]): string | undefined {
+  const strangers = hosts.filter((host) => !servers.some((server) => server.name === host));
+  const names = servers.map(({ name }) => name).join(", ");
+  if (strangers.length > 0) return `the load balancer has no server ${strangers.join(", ")}; it has: ${names}`;
+  const apart = servers
+    .filter(({ name, missingAt = [] }) => hosts.includes(name) && missingAt.length > 0)
+    .map(({ name, missingAt = [] }) => `${missingAt.join(", ")} has no server ${name}`);
+  return apart.length === 0 ? undefined : `${apart.join("; ")}; together the load balancers have: ${names}`;
 }
