@@ -142,6 +142,14 @@ export const STRUCTURE_DIAGNOSTICS = {
       "sentence of the deployment or the rollback states a limit. Nothing is watched or held back because of them.",
     remedy: "Reword the heading, or say what it is with `<!-- sunny: thresholds -->` or `<!-- sunny: windows -->`.",
   },
+  RB122: {
+    severity: "warning",
+    title: "most headings not recognised",
+    meaning:
+      "Most of what the runbook holds stands below headings that Sunny does not know, as in a runbook in another language " +
+      "than English. Nothing of it is carried out, asked or watched.",
+    remedy: "Reword the headings, or say below each what it is with a comment such as `<!-- sunny: rollback -->`.",
+  },
   RB301: {
     severity: "error",
     title: "threshold without unit",

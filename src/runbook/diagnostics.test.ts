@@ -38,6 +38,13 @@ const issue = (commands: string): string =>
 const CASES: readonly (readonly [DiagnosticCode, string, string])[] = [
   ["RB101", runbookWith({ more: "```sh\n./x.sh\n## Contacts" }), "```sh"],
   ["RB102", runbookWith({ more: "## Notes\n\n## Notes" }), "Notes"],
+  [
+    "RB122",
+    runbookWith({ more: "## Eins\n\n- a\n\n## Zwei\n\n- b\n\n## Drei\n\n- c" })
+      .replaceAll("## Alert", "## X Alert")
+      .replaceAll("## Maint", "## X Maint"),
+    "X Alert thresholds",
+  ],
   ["RB103", runbookWith({ more: "## Ramblings" }), "Ramblings"],
   ["RB104", runbookWith({ more: "## Ramblings\n\n```sh\n./x.sh\n```" }), "```sh"],
   ["RB104", runbookWith({ more: "## Prerequisites\n\n```sh\naws sts get-caller-identity\n```" }), "```sh"],

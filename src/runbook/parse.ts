@@ -15,6 +15,7 @@ import { readRollback } from "./rollback.ts";
 import { readRules } from "./rules.ts";
 import { createSource } from "./source.ts";
 import { reportBlocks, reportDoubleHeadings, reportGaps, reportSections } from "./structure-report.ts";
+import { reportUnknownLanguage } from "./unknown-sections.ts";
 import { readVersion } from "./version.ts";
 import type { SectionKind } from "./vocabulary.ts";
 import { readWindows } from "./windows.ts";
@@ -41,6 +42,7 @@ export function parseRunbook(text: string, file: string): ParsedRunbook {
   reportDoubleHeadings(reading, root);
   const sections = recogniseSections(root);
   reportSections(reading, sections);
+  reportUnknownLanguage(reading, root);
   const of = (kind: SectionKind): Section[] => sections.flatMap((one) => (one.kind === kind ? [one.section] : []));
   const phases = readPhases(reading, withRoot(root, sections));
   const rollback = readRollback(reading, sections);

@@ -11,6 +11,7 @@ import type { Recognised } from "./recognise.ts";
 import { formOf } from "./script-text.ts";
 import { findSecrets } from "../secret-shapes.ts";
 import { readThreshold } from "./threshold.ts";
+import { guessKind } from "./unknown-sections.ts";
 import type { SectionKind } from "./vocabulary.ts";
 import { readWindow } from "./window.ts";
 
@@ -79,7 +80,10 @@ const EXECUTED: ReadonlySet<SectionKind | undefined> = new Set<SectionKind>([
 export function reportSections(reading: Reading, sections: readonly Recognised[]): void {
   for (const { kind, section } of sections) {
     if (kind === undefined) {
-      report(reading, "RB103", section, `"${section.title}" is not a section that Sunny knows.`);
+      const guess = guessKind(section);
+      const message = `"${section.title}" is not a section that Sunny knows.`;
+      const remedy = `Reword the heading, or, as what it holds suggests, write \`<!-- sunny: ${guess} -->\` below it.`;
+      report(reading, "RB103", section, message, guess === undefined ? undefined : remedy);
       reportTasks(reading, section);
       reportLines(reading, section);
     }
