@@ -61,7 +61,7 @@ function write(file, script, count) {
   end.writeUInt32LE(count);
   const part = `${file}.${globalThis.process.pid}`;
   try {
-    writeFileSync(part, Buffer.concat([script.createCachedData(), end]), { mode: 0o600 });
+    writeFileSync(part, Buffer.concat([script.createCachedData(), end]));
     renameSync(part, file);
   } catch {}
 }
