@@ -54,14 +54,19 @@ const TO_FIRST: ReadonlyMap<string, string> = new Map(
 );
 /** The longest group of words is three. */
 const LONGEST = 3;
+/** With what a group of several words begins. */
+const OPENINGS: ReadonlySet<string> = new Set(
+  [...TO_FIRST.keys()].flatMap((group) => (group.includes("_") ? [group.slice(0, group.indexOf("_"))] : [])),
+);
 
 /** The words with each replaced by the one that stands for it. */
 export function canonical(words: readonly string[]): string[] {
   const found: string[] = [];
   for (let at = 0; at < words.length;) {
-    let length = Math.min(LONGEST, words.length - at);
+    let group = words[at]!;
+    let length = OPENINGS.has(group) ? Math.min(LONGEST, words.length - at) : 1;
     while (length > 1 && !TO_FIRST.has(words.slice(at, at + length).join("_"))) length--;
-    const group = words.slice(at, at + length).join("_");
+    if (length > 1) group = words.slice(at, at + length).join("_");
     const first = TO_FIRST.get(group) ?? group;
     // "Shipping the release" names one thing twice.
     if (found.at(-1) !== first) found.push(first);
