@@ -209,7 +209,8 @@ function addressOf(at: number): string {
 /** Ends the group of a process that a host of the benchmark recorded. */
 function killByFile(file: string): void {
   try {
-    process.kill(-Number(readFileSync(file, "utf8").split(" ")[0]), "SIGKILL");
+    // Without a number there is none: 0 would be this process's own group.
+    process.kill(-(Number(readFileSync(file, "utf8").split(" ")[0]) || Number.NaN), "SIGKILL");
   } catch {
     // Nothing runs there.
   }

@@ -116,7 +116,8 @@ export async function localWorld(names: readonly string[], versions: readonly st
 /** Ends the group of a process that one of the tests' own hosts recorded. */
 function killByFile(path: string): void {
   try {
-    process.kill(-Number(readFileSync(path, "utf8").split(" ")[0]), "SIGKILL");
+    // Without a number there is none: 0 would be this process's own group.
+    process.kill(-(Number(readFileSync(path, "utf8").split(" ")[0]) || Number.NaN), "SIGKILL");
   } catch {
     // Nothing runs there.
   }

@@ -106,7 +106,7 @@ describe("hosts on this machine", { concurrency: true }, () => {
     await world.fleet.confirm("switch", { turn: order.turn }, scopeOf(1, "c"));
     const confirmed = await world.fleet.read("switch");
     assert.deepEqual([confirmed.pending, confirmed.last?.state, confirmed.previous?.id], [null, "confirmed", first]);
-    assert.equal(existsSync(join(root("switch"), ".sunny", "deadman.pid")), false);
+    assert.equal(readFileSync(join(root("switch"), ".sunny", "deadman.pid"), "utf8"), "-\n");
   });
 
   test("the dead-man goes back by itself when the process that activated was killed", async () => {

@@ -174,7 +174,8 @@ function connectionOf(system: System, name: string): Extract<HostSpec["connectio
 /** Ends the group of a process that one of the tests' own hosts recorded. */
 function killByFile(file: string): void {
   try {
-    process.kill(-Number(readFileSync(file, "utf8").split(" ")[0]), "SIGKILL");
+    // Without a number there is none: 0 would be this process's own group.
+    process.kill(-(Number(readFileSync(file, "utf8").split(" ")[0]) || Number.NaN), "SIGKILL");
   } catch {
     // Nothing runs there.
   }

@@ -77,11 +77,16 @@ switch() {
 }
 # Ends the watchdog that waits for a confirmation.
 disarm() {
-  [ -r "$S/deadman.pid" ] || return 0
-  read -r d_pid d_born <"$S/deadman.pid"
+  [ -s "$S/deadman.pid" ] || return 0
+  read -r d_pid d_born d_queue <"$S/deadman.pid"
   if [ "$d_pid" != "$$" ] && proc "$d_pid" && [ "$P_BORN" = "$d_born" ]; then
     if [ "$P_GROUP" = "$d_pid" ]; then kill -KILL "-$d_pid" 2>/dev/null; else kill -KILL "$d_pid" 2>/dev/null; fi
   fi
+}
+# Nothing waits for its confirmation any more. An empty file says that, since removing it would take a program.
+settle() {
+  [ ! -s "$S/pending" ] || { true >"$S/pending"; } 2>/dev/null || unwritable "$S/pending"
+  [ ! -s "$S/deadman.pid" ] || { echo - >"$S/deadman.pid"; } 2>/dev/null || :
 }
 # Takes the pending activation back; the second argument says whether the service is restarted. That there is no room to
 # note it keeps no service from being started: what is removed may make some.
@@ -156,7 +161,7 @@ const ARMING = String.raw`
 # arm TURN ID PREVIOUS EXPOSED SECONDS
 arm() {
   uptime
-  if [ -e "$S/pending" ]; then
+  if [ -s "$S/pending" ]; then
     put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
   else
     # Nothing is replaced, and a line without its end is none: no rename is needed.
@@ -165,7 +170,7 @@ arm() {
   fi
   disarm
   detach sh "$S/deadman" watch "$1" </dev/null >/dev/null 2>&1 3<&-
-  proc $! && printf '%s %s\n' "$!" "$P_BORN" >"$S/deadman.pid"
+  proc $! && printf '%s %s queue\n' "$!" "$P_BORN" >"$S/deadman.pid"
 }`;
 
 const seconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
@@ -218,7 +223,7 @@ if [ "$within" -gt 0 ]; then
   arm "$turn" "$id" "$previous" 0 "$within"
 else
   disarm
-  rm -f "$S/pending" "$S/deadman.pid"
+  settle
 fi
 service_stop
 switch "$id"
@@ -273,7 +278,8 @@ if pending && [ "$N_TURN" = "$turn" ]; then
   else
     note confirmed "$turn" "$N_ID" "$N_PREV" -
     disarm
-    unlock "$S/pending" "$S/deadman.pid"
+    settle
+    unlock
     echo "state confirmed"
     return
   fi

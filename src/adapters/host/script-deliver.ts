@@ -75,7 +75,7 @@ ${base === null ? "" : verification(base)}
 [ ! -d "$root/releases/$id" ] || rm -rf "$root/releases/$id"
 mv "$built" "$root/releases/$id" || fail HOST_NOT_WRITABLE "cannot write $root/releases"
 ${base === null ? 'verified "$id"' : 'if [ "$intact" = no ]; then verified "$id"; else verified "$base" "$id"; fi'}
-answer yes "$work" "$CLOCK"`;
+${files === null ? 'answer yes "$work"' : "answer yes"}`;
 }
 
 /** Writes files of which the text of the script holds the content; what they replace is gone. */

@@ -1,4 +1,4 @@
-import { assignments } from "./shell.ts";
+import { assignments, bare } from "./shell.ts";
 
 /** Where a host keeps the service, and who may change it. */
 export interface HostPlace {
@@ -18,7 +18,7 @@ export interface ScriptFence {
 export const LOCK_WAIT_S = 20;
 
 /** Functions that every script has: how it fails, how it knows processes and time, atomic files. POSIX sh only. */
-export const COMMON = String.raw`set -u
+export const COMMON = bare(String.raw`set -u
 umask 022
 LC_ALL=C
 export LC_ALL
@@ -122,20 +122,28 @@ noted() {
 note() { noted "$@" || unwritable "$S/activations"; }
 # Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
-  if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
+  [ $# -eq 0 ] || rm -rf "$@"
+  [ -z "$HELD" ] || give_back
   HELD=
-}`;
+}`);
+
+/** Lines from which on the queue is emptied by who gives the lock back: so many are less than a block of a file system. */
+const LONG_QUEUE = 30;
 
 /**
- * The host's lock and its fence. The lock is a link whose text names its holder, since making a link is atomic and
- * carries its content. A dead holder's lock is broken by whoever first makes `break.<holder>`, so that two breakers
- * cannot both remove it; a holder with an older token, or an earlier attempt at the same step, is ended first.
+ * The host's lock and its fence. The lock is a queue of tickets, which name a process and its step: who wants it appends
+ * one (`+ TICKET .`), and has it once nobody who is alive stands before it; who gives it back appends that
+ * (`- TICKET .`), or empties the queue where it is long. A ticket is there whole or not at
+ * all, so a script that ends at any moment leaves nothing to be broken: the dead are passed over. Who passed over
+ * somebody looks once more for its own ticket, since that one may have emptied the queue before it died; who finds that
+ * its ticket is gone appends it again. A holder with an older token, or an earlier attempt at the same step, is ended.
  */
-export const LOCKING = String.raw`holder() {
+export const LOCKING = bare(String.raw`holder() {
   saved=$IFS
   IFS=:
   set -- $1
   IFS=$saved
+  [ $# -eq 7 ] || return 1
   H_PID=$1 H_BORN=$2 H_BOOT=$3 H_GROUP=$4 H_TOKEN=$5 H_KEY=$6 H_ATTEMPT=$7
   [ "$H_BOOT" = "$B" ] && proc "$H_PID" && [ "$P_BORN" = "$H_BORN" ]
 }
@@ -147,43 +155,75 @@ end_holder() {
   if [ "$H_GROUP" != "$MY_GROUP" ]; then kill -KILL "-$H_GROUP" 2>/dev/null; else kill -KILL "$H_PID" 2>/dev/null; fi
   while proc "$H_PID" && [ "$P_BORN" = "$H_BORN" ]; do nap 0.02; done
 }
-break_lock() {
-  dead=$1
-  claim=$S/break.$H_PID.$H_BORN.$H_BOOT
-  until ln -s "$ME" "$claim" 2>/dev/null; do
-    by=$(readlink "$claim") || return 0
-    if holder "$by"; then nap 0.05; return 0; fi
-    claim=$S/break.$H_PID.$H_BORN.$H_BOOT
+# Who this is: in a subshell, $$ is somebody else.
+myself() {
+  if [ -r /proc/self/stat ]; then read -r MY_PID rest </proc/self/stat; else MY_PID=$(exec sh -c 'echo "$PPID"'); fi
+  proc "$MY_PID"
+  MY_GROUP=$P_GROUP
+  ME=$MY_PID:$P_BORN:$B:$P_GROUP:$token:$key:$attempt
+}
+# The tickets before this script's own that were not given back. Fails when its own is not there.
+queue() {
+  AHEAD=' ' QUEUED=0 q_mine=
+  while read -r q_sign q_ticket q_end; do
+    QUEUED=$((QUEUED + 1))
+    [ "$q_end" = . ] || continue
+    case $q_sign$q_ticket in
+      "+$ME") q_mine=yes ;;
+      +*) [ -n "$q_mine" ] || AHEAD="$AHEAD$q_ticket " ;;
+      -*) case $AHEAD in *" $q_ticket "*) AHEAD="${"$"}{AHEAD%%" $q_ticket "*} ${"$"}{AHEAD#*" $q_ticket "}" ;; esac ;;
+    esac
+  done 2>/dev/null <"$S/queue"
+  [ -n "$q_mine" ]
+}
+write_queue() {
+  { printf '%s %s .\n' "$1" "$ME" >>"$S/queue"; } 2>/dev/null
+}
+# Whether the lock is this script's now; who else has it is left in H_*, as far as that is known.
+first() {
+  H_PID=- H_TOKEN=-
+  until [ -e "$S/queue" ] && queue; do
+    write_queue + || unwritable "$S/queue"
   done
-  [ "$(readlink "$S/lock" 2>/dev/null)" != "$dead" ] || rm -f "$S/lock"
+  for ticket in $AHEAD; do
+    if holder "$ticket"; then return 1; fi
+  done
+  H_PID=- H_TOKEN=-
+  [ "$AHEAD" = ' ' ] || queue || return 1
+  older
+}
+# Before the queue the lock was a link, which named its holder as a ticket does; a watchdog of that time knows only that.
+older() {
+  if [ -L "$S/lock" ]; then
+    o_link=$(readlink "$S/lock") || return 1
+    if holder "$o_link"; then return 1; fi
+    rm -f "$S/lock" "$S"/break.*
+  fi
+  [ -s "$S/deadman.pid" ] || return 0
+  read -r o_pid o_born o_queue <"$S/deadman.pid"
+  [ -z "$o_queue" ] && [ "$o_pid" != - ] && proc "$o_pid" && [ "$P_BORN" = "$o_born" ] || return 0
+  H_PID=- H_TOKEN=-
+  ln -s "$ME" "$S/lock" 2>/dev/null
 }
 lock() {
   if [ ! -d "$S" ] || [ ! -d "$root/releases" ] || [ ! -d "$root/shared" ]; then
     mkdir -p "$S" "$root/releases" "$root/shared" 2>/dev/null && chmod 700 "$S"
   fi
   [ -d "$root/shared" ] && [ -d "$S" ] && [ -w "$S" ] || fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
-  proc $$
-  MY_GROUP=$P_GROUP
-  ME=$$:$P_BORN:$B:$P_GROUP:$token:$key:$attempt
-  tries=0 nobody=0 H_PID=- H_TOKEN=-
-  until ln -s "$ME" "$S/lock" 2>/dev/null; do
+  myself
+  tries=0
+  until first; do
     tries=$((tries + 1))
     [ "$tries" -le $((lock_wait * 20)) ] || fail HOST_BUSY "the lock is held by process $H_PID under token $H_TOKEN"
-    # Let go of in between; nobody's again and again is one that cannot be made.
-    if ! owner=$(readlink "$S/lock"); then
-      nobody=$((nobody + 1))
-      [ "$nobody" -lt 20 ] || unwritable "$S/lock"
-      nap 0.05
-      continue
-    fi
-    nobody=0
-    if holder "$owner"; then
-      if outranks; then end_holder; else nap 0.05; fi
-    else
-      break_lock "$owner"
-    fi
+    if [ "$H_PID" != - ] && outranks; then end_holder; else nap 0.05; fi
   done
   HELD=$ME
+}
+give_back() {
+  [ ! -L "$S/lock" ] || rm -f "$S/lock"
+  [ "$QUEUED" -lt ${String(LONG_QUEUE)} ] && write_queue - && return
+  # With one line at once, so that nobody needs room on a full disk who takes the lock.
+  { true >"$S/queue" && echo >>"$S/queue"; } 2>/dev/null || :
 }
 check_fence() {
   [ -r "$S/fence" ] || return 0
@@ -206,9 +246,10 @@ enter() {
   if [ "$f_token" != "$token" ]; then
     put "$S/fence" "$token $authority"
     true >"$S/attempts"
+    QUEUED=${String(LONG_QUEUE)}
   fi
   printf '%s %s\n' "$key" "$attempt" >>"$S/attempts" || unwritable "$S/attempts"
-}`;
+}`);
 
 /** The beginning of a script that only reads. */
 export function readingPrelude(place: HostPlace): string {

@@ -44,6 +44,7 @@ done
 echo "active $ACTIVE"
 # Oldest first, by when they were installed.
 ls -1Atr "$root/releases" 2>/dev/null | while IFS= read -r name; do
+  [ "$name" != .clock ] || continue
   if [ -f "$root/releases/$name/.sunny-release" ]; then echo "release $name"; else echo "incomplete $name"; fi
 done
 if [ -r "$S/fence" ]; then

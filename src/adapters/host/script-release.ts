@@ -80,5 +80,5 @@ done
 for gone in "$root/releases"/.removed-* "$root/releases"/.incoming-*; do
   [ ! -d "$gone" ] || clear
 done
-unlock "$CLOCK"`;
+unlock`;
 }

@@ -114,7 +114,7 @@ describe("a host on which something cannot be written", () => {
     const small = smallHost(t, "size=1m,nr_inodes=40");
     for (let at = 0; spawnSync("touch", [join(small.root, `file-${at}`)]).status === 0; at++);
     const refused = small.run(raiseFenceScript(small.host, FENCE));
-    assert.equal(refused.stdout, `!HOST_DISK_FULL no room to write ${small.root}/.sunny/lock\n`);
+    assert.equal(refused.stdout, `!HOST_DISK_FULL no room to write ${small.root}/.sunny/queue\n`);
   });
 
   it("has no room for the log: its service is not stopped", { skip: mounting }, (t) => {

@@ -11,10 +11,10 @@ const TRIES = 10_000;
  *
  * The kernel's clock for files goes in ticks of some milliseconds, and a file system may keep seconds only. What changes
  * in the tick of the note would carry its time: `verified` therefore waits until a file written among the releases is
- * newer than the notes, and takes the notes back where that does not come within a few ticks. `$CLOCK` names that file,
- * which the caller removes.
+ * newer than the notes, and takes the notes back where that does not come within a few ticks. That file stays,
+ * so that no program has to remove it.
  */
-export const VERIFIED = String.raw`CLOCK=$root/releases/.incoming-clock
+export const VERIFIED = String.raw`CLOCK=$root/releases/.clock
 unchanged() {
   [ -f "$S/verified/$1" ] && later=$(find "$root/releases/$1" -cnewer "$S/verified/$1" 2>&1) && [ -z "$later" ]
 }

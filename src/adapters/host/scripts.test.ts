@@ -19,7 +19,7 @@ import type { ActivationHost } from "./script-activate.ts";
 import { adoptScript, raiseFenceScript, readScript, serviceLogScript, usageScript } from "./script-read.ts";
 import { installScript, pruneScript } from "./script-release.ts";
 import { serviceFunctions } from "./script-service.ts";
-import { assignments, field, fromField, shellQuote, shellWords } from "./shell.ts";
+import { assignments, bare, field, fromField, shellQuote, shellWords } from "./shell.ts";
 
 const GOLDEN = join(import.meta.dirname, "golden");
 const FENCE = { authority: "3f0c", token: 7, key: "a1b2c3d4e5f60718", attempt: 2 };
@@ -92,6 +92,10 @@ describe("host scripts", () => {
     assert.equal(shellQuote("it's"), String.raw`'it'\''s'`);
     assert.equal(assignments({ a: "x y", b: 3 }), "a='x y'\nb=3");
     assert.throws(() => shellQuote("a\0b"), TypeError);
+  });
+
+  it("sends neither comments nor indentation, and leaves a # within a line where it is", () => {
+    assert.equal(bare("# what it does\na() {\n  # how\n\n  b=${a#x} c # d\n}"), "a() {\nb=${a#x} c # d\n}");
   });
 
   it("keeps fields of line records apart, and brings them back", () => {

@@ -14,6 +14,18 @@ export function shellWords(argv: readonly string[]): string {
   return argv.map((word) => shellQuote(word)).join(" ");
 }
 
+/**
+ * The text of a script without its comments and indentation, since hosts get it with every script. Only for text without
+ * here-documents and without words of several lines.
+ */
+export function bare(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => line.trimStart())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .join("\n");
+}
+
 /** Assignments, one a line, in the order given. */
 export function assignments(values: Readonly<Record<string, string | number>>): string {
   return Object.entries(values)

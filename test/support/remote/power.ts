@@ -1,6 +1,6 @@
 /** Hosts that lose their power, and get it back, as far as one machine can show it: everything on them ends at once. */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import type { RemoteHost } from "./remote-system.ts";
@@ -14,23 +14,26 @@ export async function powerOff(host: RemoteHost): Promise<void> {
   endServices({ hosts: [host] });
 }
 
-/** Waits until whoever has the host's lock is gone, or only not yet collected by whoever inherited it. */
+/** Waits until whoever has the host's lock, or waits for it, is gone, or only not yet collected by whoever inherited it. */
 async function scriptEnded({ root }: RemoteHost): Promise<void> {
-  for (;;) {
-    const holder = holderOf(path.join(root, ".sunny", "lock"));
-    if (holder === undefined) return;
-    const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", holder], { encoding: "utf8" });
-    if (/^(Z.*)?\s*$/.test(stdout)) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  for (const pid of queuedIn(path.join(root, ".sunny", "queue"))) {
+    for (;;) {
+      const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", pid], { encoding: "utf8" });
+      if (/^(Z.*)?\s*$/.test(stdout)) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 }
 
-function holderOf(lock: string): string | undefined {
-  try {
-    return readlinkSync(lock).split(":")[0];
-  } catch {
-    return undefined;
-  }
+/** Processes whose ticket was not given back. */
+function queuedIn(queue: string): string[] {
+  if (!existsSync(queue)) return [];
+  const lines = readFileSync(queue, "utf8")
+    .split("\n")
+    .map((line) => line.split(" "));
+  const back = new Set(lines.filter(([sign]) => sign === "-").map(([, ticket]) => ticket));
+  const open = lines.filter(([sign, ticket]) => sign === "+" && !back.has(ticket));
+  return open.map(([, ticket = ""]) => ticket.split(":")[0] ?? "");
 }
 
 /** Starts the host again, as a unit with the dead-man's line before its service does, and lets it be reached. */

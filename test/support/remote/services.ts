@@ -31,7 +31,8 @@ export function endServices({ hosts }: { readonly hosts: readonly { readonly roo
 
 function killByFile(file: string): void {
   try {
-    process.kill(-Number(readFileSync(file, "utf8").split(" ")[0]), "SIGKILL");
+    // Without a number there is none: 0 would be this process's own group.
+    process.kill(-(Number(readFileSync(file, "utf8").split(" ")[0]) || Number.NaN), "SIGKILL");
   } catch {
     // Nothing runs there.
   }

@@ -6,104 +6,95 @@ export LC_ALL
 S=$root/.sunny
 HELD= ASKED=
 fail() {
-  unlock
-  printf '!%s %s\n' "$1" "$2"
-  exit 1
+unlock
+printf '!%s %s\n' "$1" "$2"
+exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
-# Fails since $1 cannot be written. Whether there is no room is what a program says: a shell's own words do not tell.
 unwritable() {
-  w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
-  rm -f "$S/room" 2>/dev/null
-  case $w_why in *"No space left"* | *"uota exceeded"*) fail HOST_DISK_FULL "no room to write $1" ;; esac
-  fail HOST_NOT_WRITABLE "cannot write $1"
+w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
+rm -f "$S/room" 2>/dev/null
+case $w_why in *"No space left"* | *"uota exceeded"*) fail HOST_DISK_FULL "no room to write $1" ;; esac
+fail HOST_NOT_WRITABLE "cannot write $1"
 }
-# Identity of a running process: a pid is given again, pid and start time are not. Zombies do not run.
 proc() {
-  P_BORN= P_GROUP=
-  if [ -r /proc/self/stat ]; then
-    stat=
-    { IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-    stat=${stat##*) }
-    set -- $stat
-    case $1 in Z | X) return 1 ;; esac
-    P_GROUP=$3 P_BORN=${20}
-  else
-    set -- $(ps -o pgid= -o stat= -o lstart= -p "$1" 2>/dev/null | tr : .)
-    [ $# -gt 2 ] || return 1
-    case $2 in Z*) return 1 ;; esac
-    P_GROUP=$1
-    shift 2
-    P_BORN=$(printf '%s_' "$@")
-  fi
+P_BORN= P_GROUP=
+if [ -r /proc/self/stat ]; then
+stat=
+{ IFS= read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+stat=${stat##*) }
+set -- $stat
+case $1 in Z | X) return 1 ;; esac
+P_GROUP=$3 P_BORN=${20}
+else
+set -- $(ps -o pgid= -o stat= -o lstart= -p "$1" 2>/dev/null | tr : .)
+[ $# -gt 2 ] || return 1
+case $2 in Z*) return 1 ;; esac
+P_GROUP=$1
+shift 2
+P_BORN=$(printf '%s_' "$@")
+fi
 }
 if [ -r /proc/sys/kernel/random/boot_id ]; then
-  IFS= read -r B </proc/sys/kernel/random/boot_id
+IFS= read -r B </proc/sys/kernel/random/boot_id
 else
-  B=$(sysctl -n kern.boottime | tr -dc 0-9)
+B=$(sysctl -n kern.boottime | tr -dc 0-9)
 fi
-# Seconds on a clock that nobody sets, where there is one.
 uptime() {
-  if [ -r /proc/uptime ]; then
-    read -r U rest </proc/uptime
-    U=${U%.*}
-  else
-    U=$(date +%s)
-  fi
+if [ -r /proc/uptime ]; then
+read -r U rest </proc/uptime
+U=${U%.*}
+else
+U=$(date +%s)
+fi
 }
-# Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
-  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
-  sync "$1" 2>/dev/null || :
+printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
+sync "$1" 2>/dev/null || :
 }
-# A process of its own session (or group), which outlives this script and its connection.
 detach() {
-  if command -v setsid >/dev/null 2>&1; then
-    setsid "$@" &
-  else
-    set -m 2>/dev/null
-    nohup "$@" &
-    set +m 2>/dev/null
-  fi
+if command -v setsid >/dev/null 2>&1; then
+setsid "$@" &
+else
+set -m 2>/dev/null
+nohup "$@" &
+set +m 2>/dev/null
+fi
 }
-# The id that current points to, "-" for none.
 active() {
-  ACTIVE=-
-  if [ -L "$root/current" ]; then
-    # Going there tells without a process of its own, where the link leads to a release that is there.
-    if cd -P "$root/current" 2>/dev/null; then
-      ACTIVE=$PWD
-      cd "$OLDPWD" 2>/dev/null || cd /
-    fi
-    case $ACTIVE in
-      */releases/*) [ -d "$root/releases/${ACTIVE##*/}" ] && [ ! -L "$root/releases/${ACTIVE##*/}" ] ;;
-      *) false ;;
-    esac || ACTIVE=$(readlink "$root/current")
-    ACTIVE=${ACTIVE##*/}
-  elif [ -e "$root/current" ]; then
-    fail CURRENT_NOT_A_LINK "$root/current is not a link"
-  fi
+ACTIVE=-
+if [ -L "$root/current" ]; then
+if cd -P "$root/current" 2>/dev/null; then
+ACTIVE=$PWD
+cd "$OLDPWD" 2>/dev/null || cd /
+fi
+case $ACTIVE in
+*/releases/*) [ -d "$root/releases/${ACTIVE##*/}" ] && [ ! -L "$root/releases/${ACTIVE##*/}" ] ;;
+*) false ;;
+esac || ACTIVE=$(readlink "$root/current")
+ACTIVE=${ACTIVE##*/}
+elif [ -e "$root/current" ]; then
+fail CURRENT_NOT_A_LINK "$root/current is not a link"
+fi
 }
-# The activation that waits for its confirmation.
 pending() {
-  N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
-  [ -r "$S/pending" ] || return 1
-  read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
+N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
+[ -r "$S/pending" ] || return 1
+read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
 }
-# The wall clock; asked once, since what passes within a script can be counted.
 now() {
-  uptime
-  [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
-  NOW=$((ASKED + U - ASKED_AT))
+uptime
+[ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
+NOW=$((ASKED + U - ASKED_AT))
 }
 noted() {
-  now
-  printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations"
+now
+printf '%s %s %s %s %s %s\n' "$NOW" "$1" "$2" "$3" "$4" "$5" >>"$S/activations"
 }
 note() { noted "$@" || unwritable "$S/activations"; }
-# Lets the lock go, after what else is to be removed. Only who is dead, or was ended, loses it otherwise.
 unlock() {
-  if [ -n "$HELD" ]; then rm -rf "$@" "$S/lock" "$S"/break.*; elif [ $# -gt 0 ]; then rm -rf "$@"; fi
-  HELD=
+[ $# -eq 0 ] || rm -rf "$@"
+[ -z "$HELD" ] || give_back
+HELD=
 }
 [ ! -r "$S/checkpoint" ] || cat "$S/checkpoint"
