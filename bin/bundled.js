@@ -7,6 +7,9 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
 
+/** So many calls of a verb add to its code whatever they compiled; later ones only when they load a module more. */
+const FIRST_CALLS = 5;
+
 /**
  * Sunny's entry from the script of a clone; undefined when there is none that may be used. `keep` is called when the
  * call is over, and leaves the compiled code for the next one.
@@ -19,9 +22,8 @@ export function openBundle(root, args) {
     const file = path.join(folder, hash, "sunny.js");
     const source = readFileSync(file);
     if (source.length !== bytes) return undefined;
-    const verb = args.find((arg) => verbs.includes(arg));
-    const code = verb === undefined ? undefined : path.join(folder, hash, `${verb}.code`);
-    const known = code === undefined ? undefined : knownCode(code);
+    const code = path.join(folder, hash, `${args.find((arg) => verbs.includes(arg)) ?? "help"}.code`);
+    const known = knownCode(code);
     const script = new vm.Script(source.toString(), {
       filename: file,
       cachedData: known?.data,
@@ -30,9 +32,10 @@ export function openBundle(root, args) {
     const system = createRequire(path.join(root, "package.json"));
     const { entry, loaded } = script.runInThisContext()(system, root, (place) => pathToFileURL(place).href);
     const keep = () => {
-      const count = loaded();
-      if (code !== undefined && (script.cachedDataRejected !== false || known.count < count))
-        write(code, script, count);
+      const { calls, modules: before } = script.cachedDataRejected === false ? known : { calls: 0, modules: [] };
+      const modules = [...new Set([...before, ...loaded()])];
+      // What was known and not called this time is still part of the script, and so of its code.
+      if (calls < FIRST_CALLS || modules.length > before.length) write(code, script, { calls: calls + 1, modules });
     };
     return { entry, keep };
   } catch {
@@ -45,20 +48,22 @@ function isSame(root, [file, size, mtimeMs, ctimeMs]) {
   return now !== undefined && now.size === size && now.mtimeMs === mtimeMs && now.ctimeMs === ctimeMs;
 }
 
-/** The code of a verb, and how many modules the call had loaded that left it. */
+/** The code of a verb, how many calls left it, and the numbers of the modules that they loaded. */
 function knownCode(file) {
   try {
     const all = readFileSync(file);
-    return { data: all.subarray(0, -4), count: all.readUInt32LE(all.length - 4) };
+    const end = all.length - 4;
+    const size = all.readUInt32LE(end);
+    return { data: all.subarray(0, end - size), ...JSON.parse(all.toString("latin1", end - size, end)) };
   } catch {
     return undefined;
   }
 }
 
 /** What cannot be kept is compiled again. */
-function write(file, script, count) {
-  const end = Buffer.alloc(4);
-  end.writeUInt32LE(count);
+function write(file, script, known) {
+  const end = Buffer.from(`${JSON.stringify(known)}    `);
+  end.writeUInt32LE(end.length - 4, end.length - 4);
   const part = `${file}.${globalThis.process.pid}`;
   try {
     writeFileSync(part, Buffer.concat([script.createCachedData(), end]));

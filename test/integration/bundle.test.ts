@@ -78,19 +78,28 @@ describe("the script of all modules", () => {
       assert.deepEqual(sunny(args), fromSources, args.join(" "));
       assert.deepEqual(sunny(args), fromSources, args.join(" "));
     }
-    assert.ok(codeOf("lint") !== undefined, "a call that used it left the code of its verb");
+    for (const verb of ["lint", "plan", "help", "audit"]) {
+      assert.ok(codeOf(verb) !== undefined, `a call that used it left the code of its verb: ${verb}`);
+    }
     assert.equal(codeOf("nonsense"), undefined);
   });
 
-  it("has the code of the call that loaded most", () => {
+  it("has the code of the first calls of a verb, and of later ones that load more", () => {
     for (const file of globSync(path.join(bundle, "*/*.code"))) rmSync(file);
-    sunny(["lint", "--help"]);
-    const small = readFileSync(codeOf("lint") as string);
-    sunny(["lint", RUNBOOK]);
-    const large = readFileSync(codeOf("lint") as string);
-    assert.ok(large.length > small.length);
-    sunny(["lint", "--help"]);
-    assert.deepEqual(readFileSync(codeOf("lint") as string), large);
+    const codeAfter = (args: readonly string[]): Buffer => {
+      sunny(args);
+      return readFileSync(codeOf("release") as string);
+    };
+    const help = ["release", "--help"];
+    const keygen = ["release", "keygen", path.join(clone, "ci.key")];
+    const ofHelp = codeAfter(help);
+    const ofBoth = codeAfter(keygen);
+    assert.ok(ofBoth.length > ofHelp.length, "the second has called other functions");
+    for (const args of [help, keygen, help, keygen]) codeAfter(args);
+    const settled = codeAfter(help);
+    assert.ok(codeAfter(keygen).equals(settled), "nothing is compiled any more that is not known");
+    writeFileSync(path.join(clone, "system.json"), "{}");
+    assert.ok(codeAfter(["--config", "system.json", "release", "list"]).length > settled.length);
   });
 
   it("is made once for the same sources", () => {

@@ -79,7 +79,7 @@ function load(at) {
 const modules = [
 `;
 const TAIL = `];
-return { entry: load(0), loaded: () => made.size };
+return { entry: load(0), loaded: () => made.keys() };
 })`;
 
 /** The script: a function that makes the entry's exports. */
