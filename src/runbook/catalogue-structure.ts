@@ -150,6 +150,16 @@ export const STRUCTURE_DIAGNOSTICS = {
       "than English. Nothing of it is carried out, asked or watched.",
     remedy: "Reword the headings, or say below each what it is with a comment such as `<!-- sunny: rollback -->`.",
   },
+  RB123: {
+    severity: "warning",
+    title: "condition that nobody checks",
+    meaning:
+      "Text above commands of the deployment or the rollback makes them depend on something (`Only when the schema " +
+      "changed`, `Optional:`). Sunny runs them each time.",
+    remedy:
+      "Let a script of your own decide, write `# If needed` above a command that finds out by itself, or take the commands " +
+      "to `Common issues`, where a person starts them.",
+  },
   RB301: {
     severity: "error",
     title: "threshold without unit",

@@ -1,4 +1,5 @@
 import { aroundDeployment, canonical } from "./synonyms.ts";
+import { isSecondOption } from "./titles.ts";
 import { FILLERS, MEANT_AS_FILLERS, VOCABULARY } from "./vocabulary.ts";
 import type { SectionKind } from "./vocabulary.ts";
 
@@ -30,6 +31,8 @@ export interface NumberedTitle {
   readonly number?: number;
   /** It begins with "Step 3" or "Phase 3" or "Stage 3". */
   readonly isStep: boolean;
+  /** It begins with "Option B" or "Variant 2": the second of several alternatives, or a further one. */
+  readonly isSecondOption?: true;
 }
 
 /** Takes emoji and numbering off a heading: "🚀 Step 2 — Migrate" is "Migrate", number 2. */
@@ -46,6 +49,7 @@ export function splitNumbering(heading: string): NumberedTitle {
   return {
     title: title === "" ? bare : title,
     isStep,
+    ...(isSecondOption(bare) ? { isSecondOption: true } : {}),
     ...(digits === undefined ? {} : { number: Number(digits) }),
   };
 }

@@ -2,6 +2,11 @@ import type { MetricKind } from "./model.ts";
 
 /** The first that fits decides; the order matters where a phrase names two things. */
 const KINDS: readonly (readonly [MetricKind, RegExp])[] = [
+  // How long something waits in a queue is not how much does.
+  [
+    "other",
+    /\b(?:time|age|lag|latency|delay|wait(?:ing)?)\b.*\bqueues?\b|\bqueues?\b.*\b(?:time|age|lag|latency|delay|wait(?:ing)?)\b/,
+  ],
   [
     "db-connections",
     /\b(?:db|database|mongo(?:db)?|postgres|sql|pool(?:ed)?)\b.*\bconnections?\b|\bconnections?\b.*\b(?:db|database|pool)\b|\bconnection pool\b/,

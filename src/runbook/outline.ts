@@ -11,6 +11,8 @@ export interface Section {
   readonly title: string;
   readonly number?: number;
   readonly isStep: boolean;
+  /** Its heading names one of several alternatives, and not the first. */
+  readonly isSecondOption?: true;
   /** 0 for the file itself, else 1 to 6. */
   readonly level: number;
   readonly at: number;

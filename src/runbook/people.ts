@@ -1,6 +1,7 @@
-import type { Block, Words } from "./block.ts";
+import type { Words } from "./block.ts";
 import { leavesOf } from "./block.ts";
 import { groupsOf } from "./groups.ts";
+import type { Group } from "./groups.ts";
 import { recogniseHeading } from "./heading.ts";
 import type { Contact, Item } from "./model.ts";
 import { report, toItem } from "./reading.ts";
@@ -26,13 +27,13 @@ export function readPeople(reading: Reading, sections: readonly Recognised[]): P
     if (kind !== "contacts" && kind !== "escalation") continue;
     for (const group of groupsOf(section)) {
       const label = group.labelled ? recogniseHeading(group.title, new Set()) : undefined;
-      readGroup(reading, group.blocks, label === "escalation" || label === "contacts" ? label : kind, into);
+      readGroup(reading, group, label === "escalation" || label === "contacts" ? label : kind, into);
     }
   }
   return into;
 }
 
-function readGroup(reading: Reading, blocks: readonly Block[], kind: "contacts" | "escalation", into: Collected): void {
+function readGroup(reading: Reading, { blocks, title }: Group, kind: "contacts" | "escalation", into: Collected): void {
   for (const block of blocks) {
     if (block.kind === "list") {
       const lines = leavesOf([block]);
@@ -48,6 +49,8 @@ function readGroup(reading: Reading, blocks: readonly Block[], kind: "contacts" 
       }
     } else if (block.kind === "prose" && kind === "escalation") {
       into.escalation.push(...chain(reading, block));
+    } else if (block.kind === "prose" && addressesIn(reading, block).length > 0) {
+      readContact(reading, block, into.contacts, title);
     }
   }
 }
@@ -67,10 +70,11 @@ function addressesIn(reading: Reading, line: Words): string[] {
   return [...new Set([...raw.matchAll(ADDRESS)].map((match) => match[0].replace(/[.,;:]$/, "")))];
 }
 
-function readContact(reading: Reading, line: Words, into: Contact[]): void {
+/** `otherwise`: the role where the line is a sentence that does not begin with one. */
+function readContact(reading: Reading, line: Words, into: Contact[], otherwise?: string): void {
   const addresses = addressesIn(reading, line);
   const [address] = addresses;
-  const role = roleOf(line.text);
+  const role = (otherwise === undefined ? undefined : (namedRole(line.text) ?? otherwise)) ?? roleOf(line.text);
   if (address === undefined) {
     report(reading, "RB501", line, `No address is given for "${role.slice(0, 80)}".`);
     return;
@@ -78,9 +82,15 @@ function readContact(reading: Reading, line: Words, into: Contact[]): void {
   into.push({ role, address, addresses, ...placeAt(reading.source, line.at) });
 }
 
-function roleOf(text: string): string {
+/** What stands before a colon or a dash. */
+function namedRole(text: string): string | undefined {
   const before = /^([^:–—|]{1,80}?)\s*(?::|\s[-–—|]\s|\s*[–—|])\s*\S/.exec(text)?.[1];
-  if (before !== undefined && !/@/.test(before)) return before.trim();
+  return before === undefined || /@/.test(before) ? undefined : before.trim();
+}
+
+function roleOf(text: string): string {
+  const named = namedRole(text);
+  if (named !== undefined) return named;
   const left = text
     .slice(0, 500)
     .replaceAll(ADDRESS, "")

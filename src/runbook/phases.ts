@@ -46,7 +46,7 @@ function readPhase(reading: Reading, section: Section, planned: Set<string>): Ph
   const blocks = allBlocks(section);
   const numbered = blocks.some((block) => block.kind === "list" && (block.ordered || block.items.some(isTask)));
   if (!hasCode(section) && !numbered && section.number === undefined && !section.isStep) return [];
-  if (isSecondOption(section.title)) {
+  if (section.isSecondOption === true || isSecondOption(section.title)) {
     report(reading, "RB211", section, "The heading names one of several alternatives, but every phase runs.");
   }
   const isChecklist = section.kind === "checklist" || section.kind === "post-deployment";

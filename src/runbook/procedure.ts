@@ -3,7 +3,7 @@ import type { Block, Code, Listing, ListEntry } from "./block.ts";
 import type { Frame } from "./command-report.ts";
 import type { Instruction, Procedure, Step } from "./model.ts";
 import { annotationBefore } from "./outline.ts";
-import { reportInstruction, reportProse, reportTable } from "./prose-report.ts";
+import { reportCondition, reportInstruction, reportProse, reportTable } from "./prose-report.ts";
 import { report, slug, toItem, uniqueId } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { placeAt } from "./source.ts";
@@ -69,6 +69,9 @@ function collect(reading: Reading, blocks: readonly Block[], frame: Frame, into:
       reportTable(reading, block, frame);
     } else if (block.kind === "prose") {
       reportProse(reading, block, frame);
+      // "If critical issues are detected:" says when to begin; further down it divides the commands.
+      const begins = index === 0 && frame.mode === "rollback" && !/\bonly\b/i.test(block.text);
+      if (!begins && leadsToCode(blocks, index)) reportCondition(reading, block, frame);
       if (!afterCode || !isChoice(block.text) || !leadsToCode(blocks, index)) continue;
       report(reading, "RB211", block, "The text offers a choice, but every command of a procedure runs.");
     }
@@ -86,6 +89,7 @@ function collectList(reading: Reading, list: Listing, frame: Frame, into: Collec
     if (index > 0 && isChoice(entry.text) && hasCode(entry)) {
       report(reading, "RB211", entry, "The text offers a choice, but every command of a procedure runs.");
     }
+    if (hasCode(entry)) reportCondition(reading, entry, frame);
     const isInstruction = entry.text !== "" && (list.ordered || entry.checked !== undefined);
     if (isInstruction) {
       const instruction = readInstruction(reading, entry, frame, into.instructions.length + 1);

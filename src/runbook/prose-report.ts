@@ -2,6 +2,7 @@ import type { Table, Words } from "./block.ts";
 import type { Frame } from "./command-report.ts";
 import { report } from "./reading.ts";
 import type { Reading } from "./reading.ts";
+import { isChoice, isConditional, isIfNeeded } from "./titles.ts";
 
 /** Why a command between backquotes is none. */
 export const INLINE = "Inline code is not executed; only code blocks are.";
@@ -25,8 +26,15 @@ export function reportProse(reading: Reading, words: Words, frame: Frame): void 
   }
 }
 
+/** Says that commands run whether or not the text above them makes them depend on something. */
+export function reportCondition(reading: Reading, words: Words, frame: Frame): void {
+  if (frame.mode === "operator" || frame.attended === true) return;
+  if (!isConditional(words.text) || isIfNeeded(words.text) || isChoice(words.text)) return;
+  report(reading, "RB123", words, "Nobody checks this condition: the commands below run each time.");
+}
+
 /** Says that the commands in a table are not run. */
-export function reportTable(reading: Reading, table: Table, frame: Frame): void {
+export function reportTable(reading: Reading, table: Table, frame: Pick<Frame, "mode" | "attended">): void {
   if (frame.mode === "operator" || frame.attended === true) return;
   if (!table.header.some((cell) => /\b(?:commands?|run|scripts?)\b/i.test(cell.text))) return;
   report(

@@ -14,6 +14,7 @@ type Speed = "immediate" | "gradual" | undefined;
 
 interface Piece {
   readonly speed: Speed;
+  readonly isSecondOption: boolean;
   readonly title: string;
   readonly at: number;
   readonly end: number;
@@ -28,7 +29,7 @@ export function readRollback(reading: Reading, sections: readonly Recognised[]):
     return kind === "gradual-rollback" ? [toPiece(section, "gradual")] : [];
   });
   for (const piece of pieces) {
-    if (piece.speed !== undefined || !isSecondOption(piece.title)) continue;
+    if (piece.speed !== undefined || !piece.isSecondOption) continue;
     report(reading, "RB211", piece, "The heading names one of several alternatives, but all of them would run.");
   }
   const named = pieces.filter((piece) => piece.speed === "immediate");
@@ -50,7 +51,15 @@ function piecesOf(section: Section): Piece[] {
 }
 
 function toPiece(section: Section, speed: Speed): Piece {
-  return { speed, title: section.title, at: section.at, end: section.end, blocks: allBlocks(section) };
+  const second = section.isSecondOption === true || isSecondOption(section.title);
+  return {
+    speed,
+    isSecondOption: second,
+    title: section.title,
+    at: section.at,
+    end: section.end,
+    blocks: allBlocks(section),
+  };
 }
 
 function doesSomething(blocks: readonly Block[]): boolean {

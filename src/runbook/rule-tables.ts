@@ -28,6 +28,11 @@ const TIME_UNIT = /^(?:s|secs?|seconds?|m|mins?|minutes?|h|hours?)$/i;
 
 /** The rows of a table as lines: metric, comparison, value; one line for each column that holds a limit. */
 export function tableLines(table: Table, onlyMetrics: boolean): Line[] {
+  if (table.header.some((cell, index) => index > 0 && isFigure(cell.text))) {
+    // Its author left the header out, so that the first line of the rows stands there.
+    const header = table.header.map((cell) => ({ ...cell, text: "" }));
+    return tableLines({ ...table, header, rows: [table.header, ...table.rows] }, onlyMetrics);
+  }
   const columns = table.header.map((cell) => cell.text);
   const limits = columns.flatMap((header, index) => (index > 0 && LIMIT_COLUMN.test(header) ? [index] : []));
   const unitColumn = columns.findIndex((header, index) => index > 0 && UNIT_COLUMN.test(header));
@@ -38,8 +43,9 @@ export function tableLines(table: Table, onlyMetrics: boolean): Line[] {
     const hold = holdOf(row, columns);
     const during = hold === undefined ? "" : `for ${hold.text}`;
     if (limits.length === 0) {
-      const cells = row.filter((_, index) => index !== hold?.index).map((cell) => cell.text);
-      return [{ ...first, text: [...cells, during].join(" ").trim() }];
+      const cells = row.flatMap((cell, index) => (index === 0 || index === hold?.index ? [] : [cell.text]));
+      const colon = /^\d/.test(cells[0] ?? "") ? ":" : "";
+      return [{ ...first, text: [`${first.text}${colon}`, ...cells, during].join(" ").trim() }];
     }
     const asides = row.filter(
       (cell, index) => index > 0 && cell.text !== "" && ASIDE_COLUMN.test(columns[index] ?? ""),
@@ -59,6 +65,11 @@ export function tableLines(table: Table, onlyMetrics: boolean): Line[] {
       return [{ text, at: first.at, end: first.end, ...alarm, ...(level === undefined ? {} : { level }) }];
     });
   });
+}
+
+/** "500 ms", "> 1 %": a value, not the name of a column. */
+function isFigure(text: string): boolean {
+  return /^[<>≥≤=\s]*\d+(?:[.,]\d+)?\s*(?:%|[a-z]{1,12})?$/i.test(text.trim());
 }
 
 /** For how long the row's limit has to be broken; its unit may stand in the header: "For (min)". */

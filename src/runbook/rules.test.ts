@@ -153,3 +153,27 @@ test("a time that stands over a list holds for its lines", () => {
   assert.deepEqual(below("Alert thresholds", list), expected);
   assert.deepEqual(below("Rollback", list), expected, "also in the section that says how");
 });
+
+test("of an alert with several limits each is a rule, where any of them is enough", () => {
+  const list = "- p50 > 150ms or p99 > 2s\n- p50 > 100 ms, p99 > 1 s\n- CPU > 80 % or somebody complains";
+  assert.deepEqual(below("Alert thresholds", list), [
+    "3 response-time p50 > 150 ms",
+    "3 response-time p99 > 2000 ms",
+    "5 cpu > 80 %",
+    "4 RB305",
+  ]);
+});
+
+test("a table without a header has its first limit where the header would be", () => {
+  const table = "| p95 latency | 500 ms |\n|---|---|\n| CPU | 80 % |";
+  assert.deepEqual(below("Alert thresholds", table), ["3 response-time p95 > 500 ms", "5 cpu > 80 %"]);
+});
+
+test("how long something waits in a queue is not the length of the queue, and 10k is a number", () => {
+  const list = "- Time in queue (p90) > 30 s\n- Queue depth > 10k\n- Queue length: 2.5k messages";
+  assert.deepEqual(below("Alert thresholds", list), [
+    "3 other p90 > 30000 ms",
+    "4 queue-length > 10000 count",
+    "5 queue-length > 2500 count",
+  ]);
+});

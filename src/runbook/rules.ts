@@ -9,7 +9,7 @@ import type { Reading } from "./reading.ts";
 import type { Recognised } from "./recognise.ts";
 import { levelOf, tableLines } from "./rule-tables.ts";
 import type { Line } from "./rule-tables.ts";
-import { isOrder, isWayBackOrder, readSentence, sentencesOf, withoutNumber } from "./sentence.ts";
+import { isOrder, isWayBackOrder, readAlternatives, readSentence, sentencesOf, withoutNumber } from "./sentence.ts";
 import { holdOver, namesNothing, readThreshold } from "./threshold.ts";
 import type { Sense, ThresholdRule } from "./threshold.ts";
 import type { SectionKind } from "./vocabulary.ts";
@@ -178,7 +178,9 @@ function readRule(reading: Reading, line: Line, over: Over, into: Threshold[]): 
     over.subject !== undefined && namesNothing(bare) ? `${over.subject}: ${bare.replace(/^[:\s]+/, "")}` : bare;
   const result = readThreshold(text, senseOf(over.kind));
   if ("message" in result) {
-    report(reading, result.problem, line, result.message, REMEDIES[result.problem]);
+    const found = result.problem === "RB305" && over.kind === "thresholds" ? readAlternatives(text) : undefined;
+    if (found === undefined) return report(reading, result.problem, line, result.message, REMEDIES[result.problem]);
+    for (const one of found) take(reading, { ...line, text: one.text }, { ...one, level }, into);
     return;
   }
   const named = text === bare ? line : { ...line, text };

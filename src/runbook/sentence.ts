@@ -96,6 +96,13 @@ export function readSentence(text: string, sense: Sense): SentenceReading | unde
     : { unclear: "it does not say whether that is wanted" };
 }
 
+/** The limits of an alert that has several, each of which is enough: "p50 > 150 ms or p99 > 2 s"; undefined when it is not so. */
+export function readAlternatives(text: string): readonly StatedLimit[] | undefined {
+  if (!/\bor\b/i.test(text) || text.length > MAX_SENTENCE) return undefined;
+  const { rules } = readParts(text, "alert", "or");
+  return rules !== undefined && rules.length > 1 ? rules : undefined;
+}
+
 /** An order about a known metric that says not how much: "alert when latency doubles". */
 export function withoutNumber(text: string): SentenceReading | undefined {
   const isVague = isOrder(text) && metricKind(text) !== "other" && !/\d/.test(withDigits(text));

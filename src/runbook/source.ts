@@ -26,13 +26,24 @@ export interface Span extends Place {
 /** Control characters but for tab and line feed: nothing read from the file may steer a terminal. */
 const CONTROL = /(?![\t\n])\p{Cc}/gu;
 
+/** The line below the header of a table, and rules of other kinds. */
+const DELIMITERS = /^[ \t>|:-]*[ \t]$/gm;
+
+/** White space after the last delimiter of a table, which the parser takes for no table, goes in front of it. */
+function spacesInside(line: string): string {
+  const bare = line.trimEnd();
+  if (!bare.endsWith("|") || !bare.includes("-")) return line;
+  return `${bare.slice(0, -1)}${line.slice(bare.length)}|`;
+}
+
 /** Prepares a text for parsing. Every transformation keeps the length, so that one offset is good for all forms. */
 export function createSource(text: string, file: string): Source {
   const uniform = text
     .replace(/^\uFEFF/, " ")
     .replaceAll("\r\n", " \n")
     .replaceAll("\r", "\n")
-    .replaceAll(CONTROL, "\uFFFD");
+    .replaceAll(CONTROL, "\uFFFD")
+    .replaceAll(DELIMITERS, spacesInside);
   const matter = /^---[ \t]*\n([^]*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)/.exec(uniform);
   const markdown = matter === null ? uniform : matter[0].replaceAll(/[^\n]/g, " ") + uniform.slice(matter[0].length);
   return { file, text, markdown, frontMatter: readFrontMatter(matter?.[1] ?? ""), lineStarts: startsOf(uniform) };

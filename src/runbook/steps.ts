@@ -7,6 +7,7 @@ import type { Step, StepAnnotations } from "./model.ts";
 import { reportCommand } from "./command-report.ts";
 import type { Frame } from "./command-report.ts";
 import { findPlaceholders, maskPlaceholders, variableOf } from "./placeholder.ts";
+import { reportCondition } from "./prose-report.ts";
 import { report, slug, uniqueId } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { formOf, readScriptText, sourceOffset } from "./script-text.ts";
@@ -14,7 +15,7 @@ import type { ScriptText } from "./script-text.ts";
 import { readShell } from "./shell.ts";
 import type { ShellStep } from "./shell.ts";
 import { placeAt, spanAt } from "./source.ts";
-import { deriveTitle, isChoice, isIfNeeded } from "./titles.ts";
+import { deriveTitle, isChoice, isConditional, isIfNeeded } from "./titles.ts";
 
 /** Reads a code block of an executed section into steps, and says what is wrong with it. */
 export function readSteps(reading: Reading, code: Code, annotation: Annotation | undefined, frame: Frame): Step[] {
@@ -94,6 +95,8 @@ function readStep(reading: Reading, input: StepInput, frame: Frame): Step | unde
   if (statement.comments.some(isChoice)) {
     report(reading, "RB211", range, "The comment offers a choice, but both commands would run.");
   }
+  const comment = statement.comments.find(isConditional);
+  if (comment !== undefined) reportCondition(reading, { text: comment, ...range }, frame);
   reportCommand(reading, { built, placeholders: input.placeholders, range }, frame);
   const title = annotation?.title ?? titleOf(input, deriveTitle(built.command, script.text.slice(at, end)), frame);
   const conditional = [...statement.comments, frame.label ?? ""].some(isIfNeeded);

@@ -1,14 +1,17 @@
 import { checkAnnotations } from "./annotation-check.ts";
 import { codesOf, leavesOf, tasksOf } from "./block.ts";
-import type { Block, Code } from "./block.ts";
+import type { Block, Code, Words } from "./block.ts";
 import type { Runbook } from "./model.ts";
 import { allBlocks, hasCode } from "./outline.ts";
 import type { Section } from "./outline.ts";
-import { INLINE } from "./prose-report.ts";
+import { mayHoldNumber } from "./number-words.ts";
+import { INLINE, reportTable } from "./prose-report.ts";
 import { report } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import type { Recognised } from "./recognise.ts";
+import { tableLines } from "./rule-tables.ts";
 import { formOf } from "./script-text.ts";
+import { readSentence, sentencesOf } from "./sentence.ts";
 import { findSecrets } from "../secret-shapes.ts";
 import { readThreshold } from "./threshold.ts";
 import { guessKind } from "./unknown-sections.ts";
@@ -76,6 +79,8 @@ const EXECUTED: ReadonlySet<SectionKind | undefined> = new Set<SectionKind>([
   "emergencies",
 ]);
 
+const UNATTENDED: Parameters<typeof reportTable>[2] = { mode: "deploy" };
+
 /** Says which sections are not known, and which commands are not executed. */
 export function reportSections(reading: Reading, sections: readonly Recognised[]): void {
   for (const { kind, section } of sections) {
@@ -87,6 +92,9 @@ export function reportSections(reading: Reading, sections: readonly Recognised[]
       reportTasks(reading, section);
       reportLines(reading, section);
     }
+    if (TIMELESS.has(kind)) reportTimes(reading, section);
+    if (kind === undefined)
+      for (const block of section.blocks) if (block.kind === "table") reportTable(reading, block, UNATTENDED);
     if (EXECUTED.has(kind) || !hasCode(section)) continue;
     const code = firstCommands(section);
     if (code === undefined) continue;
@@ -100,25 +108,66 @@ function reportTasks(reading: Reading, section: Section): void {
   if (task !== undefined) report(reading, "RB120", task, `Nobody is asked about the boxes below "${section.title}".`);
 }
 
-/** Without a digit there is no limit, and without one of these no time at which a window opens. */
+/** Without a number there is no limit, and without one of these no time at which a window opens. */
 const MAY_BE_RULE = /\d|time|clock/i;
 
 /** What reads like a limit or a window is one to whoever wrote it, though the heading says nothing of the kind to Sunny. */
 function reportLines(reading: Reading, section: Section): void {
-  for (const line of leavesOf(section.blocks)) {
+  for (const line of statementsOf(reading, section.blocks)) {
     // Most lines of a runbook are neither, and reading them as both takes longer than all else that is read of them.
-    if (!MAY_BE_RULE.test(line.text)) continue;
-    const threshold = readThreshold(line.text, "either");
-    if ("rule" in threshold && threshold.rule.metric !== "other" && /\d/.test(line.text)) {
+    if (!MAY_BE_RULE.test(line.text) && !mayHoldNumber(line.text)) continue;
+    if (isLimit(line.text)) {
       const message = `Nobody watches the limits below "${section.title}".`;
       return report(reading, "RB121", line, message, "Mark the section with `<!-- sunny: thresholds -->`.");
     }
-    const window = readWindow(line.text);
-    if ("rule" in window && window.rule.kind === "recurring") {
+    if (isWindow(line.text)) {
       const message = `The times below "${section.title}" are no maintenance windows to Sunny.`;
       return report(reading, "RB121", line, message, "Mark the section with `<!-- sunny: windows -->`.");
     }
   }
+}
+
+/** Sections that hold no windows to Sunny, though a time written there may well be meant as one. */
+const TIMELESS: ReadonlySet<SectionKind | undefined> = new Set<SectionKind>([
+  "overview",
+  "checklist",
+  "deployment",
+  "phase",
+  "post-deployment",
+  "rollback",
+  "monitoring",
+  "issues",
+]);
+
+function reportTimes(reading: Reading, section: Section): void {
+  const line = statementsOf(reading, allBlocks(section)).find(({ text }) => isWindow(text));
+  if (line === undefined) return;
+  const message = `These times below "${section.title}" are no maintenance window to Sunny.`;
+  report(reading, "RB121", line, message, "Write them as a line of a list below a heading `Maintenance windows`.");
+}
+
+/** Items, rows and sentences. */
+function statementsOf(reading: Reading, blocks: readonly Block[]): Words[] {
+  const others = blocks.flatMap((block): Words[] => {
+    if (block.kind === "table") return tableLines(block, false);
+    return block.kind === "prose" && mayHoldNumber(block.text) ? sentencesOf(reading.source, block) : [];
+  });
+  return [...leavesOf(blocks), ...others].toSorted((a, b) => a.at - b.at);
+}
+
+function isLimit(text: string): boolean {
+  const threshold = readThreshold(text, "either");
+  if ("rule" in threshold) return threshold.rule.metric !== "other";
+  return readSentence(text, "either") !== undefined;
+}
+
+const DAY_AND_TIMES =
+  /\b(?:mon|tue|wed|thu|fri|sat|sun)\w*\b.*\b\d{1,2}[:.]\d{2}\s*(?:[-–—]|to|until)\s*\d{1,2}[:.]\d{2}\b/i;
+
+function isWindow(text: string): boolean {
+  if (text.length > 300 || !/\d/.test(text)) return false;
+  const window = readWindow(text);
+  return ("rule" in window && window.rule.kind === "recurring") || DAY_AND_TIMES.test(text);
 }
 
 function firstCommands(section: Section): Code | undefined {

@@ -153,7 +153,9 @@ export function namesNothing(text: string): boolean {
 }
 
 function phraseOf(text: string): string {
-  return withDigits(text.toLowerCase().replaceAll(/\s+/g, " ")).replaceAll(STATUS_CODE, "5xx");
+  return withDigits(text.toLowerCase().replaceAll(/\s+/g, " "))
+    .replaceAll(STATUS_CODE, "5xx")
+    .replaceAll(/(\d+(?:\.\d+)?)\s?k\b(?!\/)/g, (_, number: string) => String(Number(number) * 1000));
 }
 
 interface Aggregate {

@@ -45,3 +45,10 @@ export function isChoice(text: string): boolean {
 export function isSecondOption(text: string): boolean {
   return /^\W*(?:option|alternative|variant|method|choice)\s+(?:[b-z]|[2-9])\b/i.test(text);
 }
+
+/** The text makes what follows depend on something that nobody checks: "Only when the schema changed", "Optional:". */
+export function isConditional(text: string): boolean {
+  return /^\W*(?:only\s+(?:if|when|for|needed|necessary|required)|optional(?:ly)?|skip\s+(?:this|it|if|when|unless)|unless|if)\b/i.test(
+    text,
+  );
+}

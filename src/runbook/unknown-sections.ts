@@ -1,5 +1,6 @@
 import { codesOf, leavesOf, tasksOf } from "./block.ts";
 import type { Block } from "./block.ts";
+import { metricKind } from "./metric.ts";
 import { allBlocks, hasCode } from "./outline.ts";
 import type { Section } from "./outline.ts";
 import { report } from "./reading.ts";
@@ -34,6 +35,7 @@ function rowsOf(blocks: readonly Block[]): string[] {
 }
 
 function isLimit(text: string): boolean {
+  if (!/[<>≥≤]/.test(text) && metricKind(text) === "other") return false;
   return comparisonIn(text) !== undefined && "rule" in readThreshold(text, "either");
 }
 
