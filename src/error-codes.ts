@@ -140,7 +140,7 @@ export const ERROR_CODES = {
   CURRENT_NOT_A_LINK:
     "On a host, `current` is a directory or file instead of a link that Sunny switches; nothing was changed there.",
   HOST_BUSY:
-    "Another script of the same deployment holds the host's lock and did not finish in time; nothing was changed.",
+    "Another script holds the host's lock and did not finish in time, or the host kept changing while it was read; nothing was changed.",
   HOST_DIGEST_MISMATCH:
     "A release arrived on a host with another digest than the plan's; it was removed again, nothing was switched.",
   HOST_DISK_FULL:

@@ -68,6 +68,21 @@ describe("what is read of a host while it changes", () => {
   }
 });
 
+test("a host that changes each time it is read is not told as it was in between", () => {
+  const root = mkdtempSync(join(tmpdir(), "sunny-unsettled-"));
+  try {
+    mkdirSync(join(root, ".sunny"));
+    const log = join(root, ".sunny", "activations");
+    writeFileSync(log, "");
+    const input = `tail() { command tail "$@"; echo '7 begun t2 ${NEW} ${OLD} -' >>${shellQuote(log)}; }
+${readScript({ root, service: "service_pid() { return 1; }" })}`;
+    const { stdout, status } = spawnSync("sh", { input, encoding: "utf8" });
+    assert.deepEqual([status, stdout], [1, "!HOST_BUSY the host changed each time that it was read\n"]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
+
 /** What is read of a host that went through `before`, and goes through `meanwhile` at that moment of the reader. */
 function stateOf(before: readonly string[], meanwhile: readonly string[], moment: string): unknown {
   const root = mkdtempSync(join(tmpdir(), "sunny-torn-"));

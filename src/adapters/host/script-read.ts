@@ -41,6 +41,7 @@ for round in 1 2 3 4 5 6 7 8 9; do
   [ "$was" != "$ACTIVE:$N_LINE:$LOG" ] || break
   nap 0.02
 done
+[ "$was" = "$ACTIVE:$N_LINE:$LOG" ] || fail HOST_BUSY "the host changed each time that it was read"
 echo "active $ACTIVE"
 # Oldest first, by when they were installed.
 ls -1Atr "$root/releases" 2>/dev/null | while IFS= read -r name; do
