@@ -9,6 +9,8 @@ import { FAILING, RELEASES, type Round, type Way } from "./rounds.ts";
 const NOTICE_MS = 60_000;
 /** A deployment that stands still this often without being disturbed does so for good. */
 const MOST_SUCCESSORS = 5;
+/** Customers wait longer than a machine that does much else keeps them waiting: what counts is that they get an answer. */
+const PATIENCE_MS = 120_000;
 
 export interface RoundEnd {
   readonly deployment: string;
@@ -20,7 +22,7 @@ export interface RoundEnd {
 
 /** The sample system with three hosts; every orchestrator is in a session of its own, and ends with the system. */
 export async function startSoakedSystem(): Promise<DemoSystem> {
-  const system = await startDemoSystem({ hosts: 3, releases: RELEASES });
+  const system = await startDemoSystem({ hosts: 3, releases: RELEASES, patienceMs: PATIENCE_MS });
   const running = new Set<Running>();
   return {
     ...system,

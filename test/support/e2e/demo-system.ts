@@ -19,6 +19,8 @@ export interface DemoSystemOptions {
   readonly hosts?: number;
   /** Requests per second; default 80. 0: no load. */
   readonly rate?: number;
+  /** How long customers wait for an answer, their own queue included; default 10 s. */
+  readonly patienceMs?: number;
   /** Copied beside the config, where tests may change it; default the bare runbook. */
   readonly runbook?: string;
   readonly config?: (config: SystemConfig) => SystemConfig;
@@ -86,6 +88,7 @@ export async function startDemoSystem(options: DemoSystemOptions): Promise<DemoS
         caFile: environment.certificates.caCertFile,
         ledgerFile: environment.ledgerFile,
         ratePerSecond: rate,
+        ...(options.patienceMs === undefined ? {} : { timeoutMs: options.patienceMs }),
       });
     }
   } catch (error) {
