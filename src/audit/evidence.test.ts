@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
 import type { TestContext } from "node:test";
-import { isSunnyError } from "../errors.ts";
+import { isSunnyError, type SunnyError } from "../errors.ts";
 import type { ErrorCode } from "../error-codes.ts";
 import { exportEvidence, verifyEvidence } from "./evidence.ts";
 import { hashList } from "./hash-list.ts";
@@ -99,6 +99,26 @@ describe("evidence", () => {
     const verified = verifyEvidence(out, readFileSync(path.join(out, "verifier.key"), "utf8"));
     assert.deepEqual([verified.size, verified.leaves.length, verified.origin], [300, 100, "sunny/test"]);
     assert.equal(verified.leaves[1]?.leaf.resource.step, "step-3");
+  });
+
+  test("what is not in it is told by its number", (t) => {
+    const { world, verifier } = mixed();
+    const out = place(t);
+    exportEvidence({ dir: world.files, deployment: "d-2", out, verifier });
+    assert.deepEqual(verifyEvidence(out, verifier).gaps.slice(0, 2), [
+      [1, 2],
+      [4, 5],
+    ]);
+    for (const name of ["000003.json", "000003.tlog-proof"]) rmSync(path.join(out, name));
+    assert.deepEqual(verifyEvidence(out, verifier).gaps[0], [1, 5], "whether of others or left out");
+    rmSync(path.join(out, "checkpoint"));
+    assert.throws(
+      () => verifyEvidence(out, verifier),
+      (error: SunnyError) => {
+        assert.equal(error.place?.file, path.join(out, "checkpoint"));
+        return error.code === "FILE_UNREADABLE";
+      },
+    );
   });
 
   test("an altered, exchanged or foreign leaf is refused", (t) => {

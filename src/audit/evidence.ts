@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import path from "node:path";
 import { makeDirectory } from "../directory.ts";
 import { SunnyError, messageOf } from "../errors.ts";
 import { openCheckpoint } from "./checkpoint.ts";
@@ -103,11 +104,13 @@ export interface VerifiedEvidence {
   /** Size of the tree of the newest checkpoint among the proofs. */
   readonly size: number;
   readonly leaves: readonly { readonly index: number; readonly leaf: AuditLeaf }[];
+  /** Between the first and the last leaf, from and to: actions of others, or ones that were left out. */
+  readonly gaps: readonly (readonly [from: number, to: number])[];
 }
 
 /**
  * Verifies a directory of evidence against a key that was got another way; the key in the directory is not used.
- * Leaves that were left out of it cannot be noticed this way: the journal's sequence numbers in the leaves show gaps.
+ * A leaf that was left out of it leaves a gap, as an action of another deployment does.
  * @throws AUDIT_PROOF_INVALID, FILE_UNREADABLE, NOTE_KEY_INVALID, NOTE_UNVERIFIED
  */
 export function verifyEvidence(directory: string, verifier: string): VerifiedEvidence {
@@ -116,7 +119,9 @@ export function verifyEvidence(directory: string, verifier: string): VerifiedEvi
   const read = (file: string): Buffer => {
     const bytes = files.read(file);
     if (bytes !== undefined) return bytes;
-    throw new SunnyError("FILE_UNREADABLE", `The evidence in ${directory} lacks ${file}`, { place: { file } });
+    throw new SunnyError("FILE_UNREADABLE", `The evidence in ${directory} lacks ${file}`, {
+      place: { file: path.join(directory, file) },
+    });
   };
   const { origin, size } = openCheckpoint(read(CHECKPOINT).toString("utf8"), verifiers);
   const names = files.list().filter((file) => file.endsWith(".json"));
@@ -128,7 +133,15 @@ export function verifyEvidence(directory: string, verifier: string): VerifiedEvi
       hint: "Take leaf, proof and key from the same export, unchanged.",
     });
   });
-  return { origin, size, leaves };
+  return { origin, size, leaves, gaps: gapsOf(leaves.map(({ index }) => index)) };
+}
+
+function gapsOf(indices: readonly number[]): [number, number][] {
+  const sorted = indices.toSorted((a, b) => a - b);
+  return sorted.flatMap((index, at): [number, number][] => {
+    const next = sorted[at + 1];
+    return next === undefined || next === index + 1 ? [] : [[index + 1, next - 1]];
+  });
 }
 
 function fileName(index: number): string {

@@ -48,7 +48,8 @@ const REMEDIES: Readonly<Record<ProblemKind, string>> = {
   FORKED: "One of the two was rewritten: keep both, and ask who had access to key and files.",
   HOST_COPY_INVALID:
     "Find out who changed `.sunny/checkpoint` on that host; remove it, and the next deployment writes it again.",
-  HOST_COPY_MISSING: "Make a host reachable that was deployed to, or verify `--against` a checkpoint kept elsewhere.",
+  HOST_COPY_MISSING:
+    "Make a server reachable that was deployed to by SSH, which keeps one (a host on this machine keeps none), or verify `--against` a checkpoint kept elsewhere.",
   JOURNAL_ALTERED: "Keep the database as evidence; resume nothing from it: restore it from a backup.",
   JOURNAL_MISSING: "Keep the database as evidence; resume nothing from it: restore it from a backup.",
   LEAF_ALTERED: "The database holds what was recorded: `sunny audit repair` sets the file aside and writes it again.",

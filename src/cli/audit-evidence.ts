@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
+import type { VerifiedEvidence } from "../audit/evidence.ts";
 import type { AuditLeaf } from "../audit/leaf.ts";
 import { messageOf, SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
@@ -57,14 +58,35 @@ function planOf(sunny: Sunny, deployment: string): string | null {
 async function verifyOne(context: CliContext, directory: string, keyFile: string): Promise<void> {
   const { verifyEvidence } = await import("../audit/evidence.ts");
   const key = readKey(path.resolve(context.cwd, keyFile));
-  const { origin, size, leaves } = verifyEvidence(path.resolve(context.cwd, directory), key);
+  const { origin, size, leaves, gaps } = verifyEvidence(path.resolve(context.cwd, directory), key);
   const { output } = context;
   for (const { index, leaf } of leaves) {
     output.event("entry", { index, entry: leaf });
     output.text(lineOf(index, leaf));
   }
   output.text(`verified: ${leaves.length} actions, as they are in the log ${origin} of ${size} actions`);
-  output.summary({ ok: true, origin, size, actions: leaves.length });
+  const left = gaps.map(([from, to]) => (from === to ? String(from) : `${from} to ${to}`));
+  if (left.length > 0) {
+    output.text(
+      `Not among them, being of others or left out: ${left.slice(0, 20).join(", ")}${left.length > 20 ? ", ..." : ""}.`,
+    );
+  }
+  for (const [deployment, end] of endsMissing(leaves)) output.text(`The ${end} of ${deployment} is not among them.`);
+  output.summary({ ok: true, origin, size, actions: leaves.length, gaps });
+}
+
+/** Deployments whose first or last action is not in the evidence: it was left out, or the run goes on. */
+function endsMissing(leaves: VerifiedEvidence["leaves"]): [deployment: string, end: "beginning" | "end"][] {
+  const runs = Map.groupBy(leaves, ({ leaf }) => leaf.resource.deployment ?? "");
+  return [...runs].flatMap(([deployment, own]): [string, "beginning" | "end"][] => {
+    const actions = new Set(own.map(({ leaf }) => leaf.action));
+    if (deployment === "" || ![...actions].some((action) => /^(?:run|step)\./.test(action))) return [];
+    const lacks = (action: string): boolean => !actions.has(action);
+    return [
+      ...(lacks("run.started") ? [[deployment, "beginning"] as [string, "beginning"]] : []),
+      ...(lacks("run.ended") ? [[deployment, "end"] as [string, "end"]] : []),
+    ];
+  });
 }
 
 function lineOf(index: number, leaf: AuditLeaf): string {

@@ -302,6 +302,21 @@ describe("evidence of a deployment", () => {
     assert.doesNotMatch(verified.text, /d-2/);
   });
 
+  it("tells what is not in it", async (t) => {
+    const { config, at } = await recorded(t);
+    await audit(config, "export", "d-2", "--out", "evidence");
+    const key = ["--key", "state/keys/audit.pub"];
+    const whole = await audit(config, "verify-evidence", "evidence", ...key);
+    assert.doesNotMatch(whole.text, /The (?:beginning|end) of/);
+    const last = filesBelow(at("evidence"))
+      .filter((file) => file.endsWith(".json"))
+      .toSorted()
+      .at(-1)!;
+    for (const file of [last, last.replace(/json$/, "tlog-proof")]) rmSync(file);
+    const cut = await audit(config, "verify-evidence", "evidence", ...key);
+    assert.match(cut.text, /verified: \d+ actions[^]*The end of d-2 is not among them/);
+  });
+
   it("does not verify once a byte of it was changed, nor with another key", async (t) => {
     const { config, at } = await recorded(t);
     await audit(config, "export", "d-2", "--out", "evidence");
