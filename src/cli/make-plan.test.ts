@@ -49,13 +49,15 @@ function scene(t: TestContext, { text = RUNBOOK, json = false, active = testRele
     stderr: { write: (more) => (shown.stderr += more) },
   });
   const asked: string[] = [];
+  const findRelease: PreparePorts["findRelease"] = (version) => {
+    asked.push(version);
+    if (version === "9.9.9") throw new SunnyError("RELEASE_NOT_FOUND", "There is no release 9.9.9");
+    return Promise.resolve(testRelease(version));
+  };
   const prepare: PreparePorts = {
     operations: TEST_OPERATIONS,
-    findRelease: (version) => {
-      asked.push(version);
-      if (version === "9.9.9") throw new SunnyError("RELEASE_NOT_FOUND", "There is no release 9.9.9");
-      return Promise.resolve(testRelease(version));
-    },
+    findRelease,
+    findTarget: findRelease,
     activeRelease: () => Promise.resolve(active),
     observe: () => Promise.resolve(null),
     resolveScripts: () =>

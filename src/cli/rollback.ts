@@ -21,7 +21,7 @@ interface Options {
 
 export const configure: Configure = (command, context) => {
   command
-    .option("--version <version>", "where to go (default: the release before the active one)")
+    .option("--version <version>", "where to go (default: the release before the newest deployment)")
     .option("--gradual", "host by host, shifting the traffic in steps while watching")
     .option("--hosts <names>", "with --gradual: the problematic hosts, comma-separated (default: all)")
     .option("--runbook <file>", "instead of the configured one")

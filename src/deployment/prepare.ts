@@ -15,6 +15,8 @@ export interface PreparePorts {
   readonly operations: ReadonlyMap<string, Operation>;
   /** @throws RELEASE_NOT_FOUND and the refusals of a release that cannot be trusted */
   findRelease(version: string): Promise<ReleaseRef>;
+  /** The same for a release to go back to: what hosts have of it is enough. @throws as `findRelease` */
+  findTarget(version: string): Promise<ReleaseRef>;
   /** The release that hosts run now; null before the first deployment. `strict`: they must agree. @throws HOSTS_DISAGREE */
   activeRelease(strict: boolean): Promise<ReleaseRef | null>;
   /** Calls the operation's `observe` for a step of the draft. */
@@ -71,7 +73,7 @@ export async function preparePlan(request: PrepareRequest, ports: PreparePorts):
   const { target } = request;
   const [release, previous, watched, scripts] = await all(
     request.release === undefined ? null : ports.findRelease(request.release),
-    target === undefined ? ports.activeRelease(strict) : ports.findRelease(target),
+    target === undefined ? ports.activeRelease(strict) : ports.findTarget(target),
     isWatched(request.subject) ? ports.watched(runbook, request.frozen, true) : Promise.resolve(UNWATCHED),
     ports.resolveScripts(runbook),
   );

@@ -29,10 +29,33 @@ export async function activeRelease(
     : refOf(most, answers.find((one) => one.active?.id === most)?.active?.version ?? most, releases);
 }
 
+/**
+ * The release of a version, or of an id, that hosts have completely, for a way back to what has left the store; undefined
+ * when none of those that answer has one, or they have different ones of that version.
+ */
+export async function releaseOnHosts(
+  wanted: string,
+  hosts: readonly string[],
+  fleet: Pick<Fleet, "read">,
+): Promise<ReleaseRef | undefined> {
+  const read = await Promise.allSettled(hosts.map((host) => fleet.read(host)));
+  const found = read.flatMap((one) => (one.status === "fulfilled" ? one.value.releases : []));
+  const fitting = new Map(
+    found.filter(({ id, version }) => id === wanted || version === wanted).map((one) => [one.id, one]),
+  );
+  const [only] = fitting.values();
+  return only === undefined || fitting.size > 1 ? undefined : unstored(only);
+}
+
+/** What its id tells of a release that is not in the store. */
+function unstored({ id, version }: { readonly id: string; readonly version: string }): ReleaseRef {
+  return { name: "", version, digest: id.slice(version.length + 1), id };
+}
+
 /** A release may have left the store since it was deployed; its id, which hosts know, still names it. */
 async function refOf(id: string, version: string, releases: Releases): Promise<ReleaseRef> {
   const [stored] = await releases.find(id).catch(() => []);
-  if (stored === undefined) return { name: "", version, digest: id.slice(version.length + 1), id };
+  if (stored === undefined) return unstored({ id, version });
   return { name: stored.name, version: stored.version, digest: stored.digest, id: stored.id };
 }
 

@@ -3,13 +3,14 @@ import { DEPLOYMENT } from "../deployment/input.ts";
 import type { PreparePorts } from "../deployment/prepare.ts";
 import { defaultGate } from "../gate/bindings.ts";
 import type { Json } from "../json.ts";
-import type { Operation } from "../operation.ts";
+import { isSunnyError } from "../errors.ts";
+import type { Operation, ReleaseRef } from "../operation.ts";
 import type { Fleet } from "../operations/rollout/ports.ts";
 import type { Plan, PlanStep } from "../plan/model.ts";
 import { releaseRef } from "../release/manifest.ts";
 import type { System } from "../system/schema.ts";
 import { VERSION } from "../version.ts";
-import { activeRelease } from "./active-release.ts";
+import { activeRelease, releaseOnHosts } from "./active-release.ts";
 import type { Connected } from "./connect.ts";
 import type { SourceNeeds } from "./metric-source.ts";
 import { refusalOf } from "./refusal.ts";
@@ -39,9 +40,17 @@ export async function preparing(system: System, connected: Connected, needs: Sou
   const operations = await connected.operations(fleet);
   const observe = observer(operations, system);
   const names = new Set(operations.keys());
+  const findRelease = async (version: string): Promise<ReleaseRef> =>
+    releaseRef((await connected.releases.known.find(version)).manifest);
   return {
     operations,
-    findRelease: async (version) => releaseRef((await connected.releases.known.find(version)).manifest),
+    findRelease,
+    findTarget: (version) =>
+      findRelease(version).catch(async (error: unknown) => {
+        const there = isSunnyError(error, "RELEASE_NOT_FOUND") && (await releaseOnHosts(version, hosts, fleet));
+        if (there === false || there === undefined) throw error;
+        return there;
+      }),
     activeRelease: (strict) => activeRelease(hosts, fleet, connected.releases, strict),
     observe: (draft, step) =>
       observe(draft, step).catch((error: unknown) => {

@@ -128,6 +128,7 @@ export async function planFor(
   const prepared = preparePlan(request, {
     operations,
     findRelease: (version) => Promise.resolve(RELEASES.find((one) => one.version === version)!),
+    findTarget: (version) => Promise.resolve(RELEASES.find((one) => one.version === version)!),
     activeRelease: () => Promise.resolve(options.active),
     observe: async (draft, step) => {
       const { release, previous, author: actor } = draft;
