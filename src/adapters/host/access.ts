@@ -64,6 +64,7 @@ export function hostAccess(options: HostFleetOptions): HostAccess {
     read: (name, script, signal) =>
       runReading(options.transport(spec(name)), name, script, {
         deadlineMs: READ_MS,
+        stays: true,
         ...(signal === undefined ? {} : { signal }),
       }),
     change: (name, script, scope, how) =>

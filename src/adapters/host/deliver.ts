@@ -77,7 +77,7 @@ async function send(
 ): Promise<string> {
   const script = deliverScript(access.place(host), access.fence(scope), release, delivery, access.releaseCheck);
   const payload = delivery.files === null ? { payloadPath: delivery.path, payloadStart: delivery.have } : {};
-  const output = await access.change(host, script, scope, { deadlineMs: DELIVER_MS, ...payload });
+  const output = await access.change(host, script, scope, { deadlineMs: DELIVER_MS, stays: true, ...payload });
   return /^installed (.+)$/m.exec(output)?.[1] ?? "unknown";
 }
 

@@ -68,24 +68,25 @@ function releasesOf(access: HostAccess, reading: Reading): Releases {
         throw new TerminalError("RELEASE_UNKNOWN", message, { host });
       }
       const script = installScript(access.place(host), access.fence(scope), stored);
-      const how = { deadlineMs: INSTALL_MS, payloadPath: stored.archivePath };
+      const how = { deadlineMs: INSTALL_MS, stays: true, payloadPath: stored.archivePath };
       const output = await access.change(host, script, scope, how);
       return { installed: /^installed yes$/m.test(output) };
     },
     async prune(host, order, scope) {
       const ids = releasesToPrune(await reading.read(host, scope.signal), order);
       const script = pruneScript(access.place(host), access.fence(scope), ids);
-      const output = await access.change(host, script, scope, { deadlineMs: CHANGE_MS });
+      const output = await access.change(host, script, scope, { deadlineMs: CHANGE_MS, stays: true });
       return { removed: [...output.matchAll(/^removed (.+)$/gm)].map((match) => match[1] ?? "") };
     },
     async raiseFence(host, scope) {
       await access.change(host, raiseFenceScript(access.place(host), access.fence(scope)), scope, {
         deadlineMs: CHANGE_MS,
+        stays: true,
       });
     },
     async adopt(host, scope) {
       const script = adoptScript(access.place(host), access.fence(scope));
-      const output = await access.change(host, script, scope, { deadlineMs: CHANGE_MS });
+      const output = await access.change(host, script, scope, { deadlineMs: CHANGE_MS, stays: true });
       return { from: fromField(/^from (.+)$/m.exec(output)?.[1] ?? "-") };
     },
   };
@@ -104,10 +105,16 @@ function activationsOf(access: HostAccess, reading: Reading): Activations {
     },
     async confirm(host, { turn, exposureMs = null }, scope): Promise<Confirmation> {
       const checkpoint = access.checkpoint?.() ?? null;
-      const script = confirmScript(access.place(host), access.fence(scope), { turn, exposureMs, checkpoint });
-      // The first hosts of a rollout are exposures: a release that locks Sunny out must not be kept.
-      const fresh = exposureMs !== null;
-      const reverted = /^state reverted ?(.*)$/m.exec(await access.change(host, script, scope, { ...how, fresh }));
+      const confirm = (stays: boolean): Promise<string> => {
+        const order = { turn, exposureMs, checkpoint, stays };
+        // The first hosts of a rollout are exposures: a release that locks Sunny out must not be kept.
+        const options = { ...how, fresh: exposureMs !== null, stays };
+        return access.change(host, confirmScript(access.place(host), access.fence(scope), order), scope, options);
+      };
+      const answer = await confirm(exposureMs === null);
+      // What has to start the service again must not share its group.
+      const output = /^state rebooted$/m.test(answer) ? await confirm(false) : answer;
+      const reverted = /^state reverted ?(.*)$/m.exec(output);
       return reverted === null ? { state: "confirmed" } : { state: "reverted", reason: reverted[1] ?? "" };
     },
     async revert(host, scope) {

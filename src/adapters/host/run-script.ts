@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly payloadPath?: string;
   readonly payloadStart?: number;
   readonly fresh?: boolean;
+  /** It starts nothing that outlives it. */
+  readonly stays?: boolean;
   /** Where output that is no result goes: the step's log. */
   readonly log?: (text: string) => void;
 }

@@ -240,12 +240,18 @@ unlock`;
 
 /**
  * Prints `state confirmed` or `state reverted REASON`. `exposureMs` null makes the activation final; `checkpoint`, the
- * newest of the audit log, is kept on the host.
+ * newest of the audit log, is kept on the host. One that `stays` starts nothing: on a host that was rebooted meanwhile
+ * it prints `state rebooted` and does nothing more.
  */
 export function confirmScript(
   host: ActivationHost,
   fence: ScriptFence,
-  order: { readonly turn: string; readonly exposureMs: number | null; readonly checkpoint: string | null },
+  order: {
+    readonly turn: string;
+    readonly exposureMs: number | null;
+    readonly checkpoint: string | null;
+    readonly stays: boolean;
+  },
 ): string {
   const values = assignments({
     turn: field(order.turn),
@@ -263,7 +269,7 @@ enter
 keep_checkpoint
 if pending && [ "$N_TURN" = "$turn" ]; then
   if [ "$N_BOOT" != "$B" ]; then
-    take_back "rebooted before it was confirmed" restart
+    ${order.stays ? "echo 'state rebooted' && unlock && return" : 'take_back "rebooted before it was confirmed" restart'}
   elif [ "$exposure" -gt 0 ]; then
     [ "$N_EXPOSED" = 1 ] || note exposed "$turn" "$N_ID" "$N_PREV" -
     uptime

@@ -39,7 +39,12 @@ const scripts: Record<string, string> = {
     confirmWithinMs: 300_000,
   }),
   adopt: adoptScript(host, FENCE),
-  confirm: confirmScript(host, FENCE, { turn: "d-118/deploy/web-3/turn-1", exposureMs: 600_000, checkpoint: NOTE }),
+  confirm: confirmScript(host, FENCE, {
+    turn: "d-118/deploy/web-3/turn-1",
+    exposureMs: 600_000,
+    checkpoint: NOTE,
+    stays: false,
+  }),
   deadman: deadmanScript(host),
   install: installScript(host, FENCE, release),
   "keep-checkpoint": keepCheckpointScript(host, "3f0c", NOTE),

@@ -8,25 +8,28 @@ export const GONE = "@sunny-gone";
 export const SEND = "@sunny-send";
 
 /**
- * The command of every session; all that is particular comes on standard input. Says that it is there, reads a marker,
- * gives what follows to a shell in a session of its own, and says that it is there again. A shell may read more of its
- * input than its script: nothing follows before the script said so. A shell without `setsid` has job control instead.
- * After a script that was killed nobody knows what is still to be read, so the session ends.
+ * The command of every session; all that is particular comes on standard input, which that shell reads as its script. It
+ * may read more of it than a script: nothing follows before the one before said that it is over.
  */
-export const REMOTE_COMMAND = [
-  "exec sh -c '",
-  "exec 4<&0 </dev/null; m=; ",
-  "if command -v setsid >/dev/null 2>&1; then e=setsid; else e=; set -m; fi; ",
-  `while echo "${READY} $m"; read -r m <&4; do `,
-  `$e sh <&4 & p=$!; wait $p; r=$?; `,
-  `echo "${GONE} $m" >&2; [ $r -lt 128 ] || exit; done'`,
-].join("");
+export const REMOTE_COMMAND = "exec sh";
+
+/**
+ * The first that is sent: says that the shell is there. Its group is ended with a script, so it has to be its own, which
+ * not every server gives it. Without `setsid` job control gives each script one (`e` is what starts it, `k` its group).
+ */
+export const PROLOGUE = Buffer.from(
+  [
+    "if command -v setsid >/dev/null 2>&1; then { read -r x x x x g x </proc/$$/stat; } 2>/dev/null; ",
+    `[ "\${g-}" = $$ ] || exec setsid sh -c 'echo "${READY} "; exec sh'; `,
+    `else e=; set -m; case $- in *m*) k=0 ;; esac; fi; echo "${READY} "\n`,
+  ].join(""),
+);
 
 /**
  * Ends the whole process group of the script when the connection's input ends before the script did: cut, expired or
  * stopped. Until the script's end nothing is sent, so there is nothing else that it could read.
  */
-const WATCH = "{ read -r word <&4; kill -KILL -$$; } </dev/null >/dev/null 2>&1 &";
+const WATCH = "{ read -r word <&4; kill -KILL ${k:--$$}; } </dev/null >/dev/null 2>&1 &";
 /**
  * Ends the one that watches and waits until it is gone, since a process that is being killed still takes what it waited
  * for. Never the whole group: a service that was just started may not have left it yet.
@@ -75,17 +78,33 @@ function withPayload(body: string, marker: string, bytes: number): string[] {
   ];
 }
 
+/** What is sent to run a script. */
+export interface Framed {
+  readonly script: string;
+  /** New for every script. */
+  readonly marker: string;
+  /** Length of its payload; null for none. */
+  readonly payloadBytes: number | null;
+  /** It starts nothing that outlives it, and so may run in the process group of the session. */
+  readonly stays: boolean;
+}
+
 /**
- * What is sent once the remote side is ready: marker and script. When the script said that it waits for its payload
- * (`SEND`), that follows on the same stream, `payloadBytes` long, and reaches the script on descriptor 3. Then the stream
- * stays silent for as long as the script runs. Whoever watches is a child of the script's shell: a script waits for what
- * it started by its number.
+ * What is sent once the remote side is ready. When the script said that it waits for its payload (`SEND`), that follows
+ * on the same stream, `payloadBytes` long, and reaches the script on descriptor 3. Then the stream stays silent for as
+ * long as the script runs. Whoever watches is a child of the script's shell: a script waits for what it started by its
+ * number. A script that stays is a fork of the session's shell, any other one has a shell in a session of its own. After
+ * a script that was killed nobody knows what is still to be read, so the session ends.
  */
-export function frame(script: string, marker: string, payloadBytes: number | null): Buffer {
+export function frame({ script, marker, payloadBytes, stays }: Framed): Buffer {
   const lines =
     payloadBytes === null
       ? [WATCH, "w=$!", "exec 4<&-", withSentinel(script, marker, `${UNWATCH}; exit 0`).trimEnd()]
       : withPayload(withSentinel(script, marker).trimEnd(), marker, payloadBytes);
   // In braces, because a shell carries out what it has read of a list that was cut, but not half of a group.
-  return Buffer.from([marker, "{", "exec </dev/null", ...lines, "}", ""].join("\n"));
+  const run = stays
+    ? ["(", "exec 4<&0 </dev/null", ...lines, ")"]
+    : [`\${e-setsid} sh 4<&0 <<'${marker}'`, "{", "exec </dev/null", ...lines, "}", marker];
+  const end = ["r=$?", `echo "${GONE} ${marker}" >&2`, "[ $r -lt 128 ] || exit", `echo "${READY} ${marker}"`];
+  return Buffer.from(["{", ...run, ...end, "}", ""].join("\n"));
 }

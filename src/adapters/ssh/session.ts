@@ -5,7 +5,7 @@ import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { readSentinel } from "../../operations/rollout/transport.ts";
 import type { ScriptResult } from "../../operations/rollout/transport.ts";
-import { GONE, READY, SEND, frame } from "./framing.ts";
+import { GONE, PROLOGUE, READY, SEND, frame } from "./framing.ts";
 
 /** How one session of the OpenSSH client is started. */
 export interface SessionOptions {
@@ -20,6 +20,8 @@ export interface SessionOrder {
   /** New for every script: what its end is known by. */
   readonly marker: string;
   readonly payload: Payload | null;
+  /** It starts nothing that outlives it. */
+  readonly stays: boolean;
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -80,6 +82,7 @@ export class Session {
       this.#seen(() => this.#stdout.text().includes(`${READY} \n`)),
     ]);
     this.ready.catch(() => {});
+    this.#child.stdin.write(PROLOGUE);
   }
 
   /** Whether another script can go over it. */
@@ -116,7 +119,8 @@ export class Session {
     const [out, err, send] = [`${READY} ${marker}\n`, `${GONE} ${marker}\n`, `${SEND} ${marker}\n`];
     const isOver = (): boolean => this.#stdout.text().includes(out) && this.#stderr.text().includes(err);
     try {
-      this.#write(frame(order.script, marker, order.payload?.bytes ?? null));
+      const { script, payload, stays } = order;
+      this.#write(frame({ script, marker, payloadBytes: payload?.bytes ?? null, stays }));
       if (order.payload !== null) {
         await this.#seen(() => this.#stdout.text().includes(send) || isOver());
         if (this.usable && !isOver()) source = this.#send(order.payload);

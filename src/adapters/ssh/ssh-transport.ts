@@ -168,7 +168,8 @@ class OpenSsh implements SshTransport {
       const marker = `@sunny-end-${randomBytes(8).toString("hex")}`;
       const before = session.sentBytes;
       const deadlineMs = Math.max(0, end - clock.monotonic());
-      result = await session.run({ script, marker, payload, deadlineMs, signal: order.signal });
+      const { signal, stays = false } = order;
+      result = await session.run({ script, marker, payload, stays, deadlineMs, signal });
       this.#sentBytes += session.sentBytes - before;
       return result;
     } finally {

@@ -13,6 +13,11 @@ export interface ScriptOptions {
    * lets Sunny in. Default false.
    */
   readonly fresh?: boolean;
+  /**
+   * It starts nothing that outlives it. Such a script may share the process group of its connection, any other one has a
+   * group of its own. Default false.
+   */
+  readonly stays?: boolean;
   readonly signal?: AbortSignal;
   /** The whole process group of the script is ended after this time. */
   readonly deadlineMs: number;
