@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
+import { crc32 } from "node:zlib";
 
 /** So many calls of a verb add to its code whatever they compiled; later ones only when they load a module more. */
 const FIRST_CALLS = 5;
@@ -17,11 +18,11 @@ const FIRST_CALLS = 5;
 export function openBundle(root, args) {
   try {
     const folder = path.join(root, "node_modules/.cache/bundle");
-    const { hash, bytes, verbs, files } = JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8"));
+    const { hash, crc, verbs, files } = JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8"));
     if (!files.every((file) => isSame(root, file))) return undefined;
     const file = path.join(folder, hash, "sunny.js");
     const source = readFileSync(file);
-    if (source.length !== bytes) return undefined;
+    if (crc32(source) !== crc) return undefined;
     const code = path.join(folder, hash, `${args.find((arg) => verbs.includes(arg)) ?? "help"}.code`);
     const known = knownCode(code);
     const script = new vm.Script(source.toString(), {
@@ -54,7 +55,10 @@ function knownCode(file) {
     const all = readFileSync(file);
     const end = all.length - 4;
     const size = all.readUInt32LE(end);
-    return { data: all.subarray(0, end - size), ...JSON.parse(all.toString("latin1", end - size, end)) };
+    const data = all.subarray(0, end - size);
+    const { crc, ...known } = JSON.parse(all.toString("latin1", end - size, end));
+    // V8 looks at the header alone: a byte that flipped on the disk would be run.
+    return crc32(data) === crc ? { data, ...known } : undefined;
   } catch {
     return undefined;
   }
@@ -62,11 +66,12 @@ function knownCode(file) {
 
 /** What cannot be kept is compiled again. */
 function write(file, script, known) {
-  const end = Buffer.from(`${JSON.stringify(known)}    `);
+  const data = script.createCachedData();
+  const end = Buffer.from(`${JSON.stringify({ crc: crc32(data), ...known })}    `);
   end.writeUInt32LE(end.length - 4, end.length - 4);
   const part = `${file}.${globalThis.process.pid}`;
   try {
-    writeFileSync(part, Buffer.concat([script.createCachedData(), end]));
+    writeFileSync(part, Buffer.concat([data, end]));
     renameSync(part, file);
   } catch {}
 }

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { crc32 } from "node:zlib";
 import { VERBS } from "../../src/cli/verbs.ts";
 import { emitModules } from "./emit.ts";
 import { linkModules, writeScript } from "./link.ts";
@@ -25,7 +26,8 @@ const INSTALLED = "node_modules/.package-lock.json";
 /** What `bin/bundled.js` reads before it uses the script. */
 interface Manifest {
   readonly hash: string;
-  readonly bytes: number;
+  /** Of the script, as of `zlib.crc32`. */
+  readonly crc: number;
   readonly verbs: readonly string[];
   /** Path, size, and the times of the last change of content and of anything, ms since the epoch. */
   readonly files: readonly (readonly [string, number, number, number])[];
@@ -43,7 +45,7 @@ export function makeBundle(root: string): void {
     const own = linked.map(({ file }) => file).filter((file) => file.startsWith("src/"));
     const files = [...own, ...RECIPE, INSTALLED].map((file) => stampOf(root, file, begun));
     const hash = createHash("sha256").update(script).digest("hex").slice(0, 16);
-    publish(folder, script, { hash, bytes: Buffer.byteLength(script), verbs: Object.keys(VERBS), files });
+    publish(folder, script, { hash, crc: crc32(script), verbs: Object.keys(VERBS), files });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
