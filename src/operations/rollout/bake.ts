@@ -142,7 +142,16 @@ async function stillHealthy(env: TurnEnv, host: string, version: string, scope: 
     problem = probeProblem(await env.ports.fleet.probe(host, scope.signal), version);
     if (problem === undefined) return;
   }
-  throw unhealthy(host, `${problem}${await lastWords(env.ports, host, scope)}`);
+  const why = (await isStopped(env, host, scope)) ? `the service does not run any more (${problem})` : problem;
+  throw unhealthy(host, `${why}${await lastWords(env.ports, host, scope)}`);
+}
+
+/** A host that cannot be read tells nothing: the answer that was bad stands for itself. */
+async function isStopped(env: TurnEnv, host: string, scope: StepScope): Promise<boolean> {
+  return env.ports.fleet.read(host, scope.signal).then(
+    ({ service }) => service === "stopped",
+    () => false,
+  );
 }
 
 function failIfDegraded(spec: Bake, verdict: BakeVerdict): void {

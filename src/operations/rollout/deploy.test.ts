@@ -131,6 +131,7 @@ describe("deploy-production", () => {
     world.hosts.behaviour.set(NEW.id, { crashesAfterMs: 5_000 });
     const end = await deploy(world);
     assert.deepEqual([end.outcome, end.error?.code], ["rolled-back", "HEALTH_CHECK_FAILED"]);
+    assert.match(end.error?.message ?? "", /^web-1: the service does not run any more \(/);
     assert.deepEqual(world.hosts.picture(), all("2.0.0 ready 100"));
   });
 
