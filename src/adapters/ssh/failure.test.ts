@@ -52,3 +52,36 @@ test("the error names host, file, fingerprint and remedy, and says whether to tr
     "web-1: cannot connect to 10.0.0.7 port 22: ssh: connect to host 10.0.0.7 port 22: timed out",
   );
 });
+
+test("a certificate that does not count is told as such, since no key has to be added", () => {
+  const target = { address: "10.0.0.7", port: 2212, knownHostsFile: "/etc/sunny/known_hosts" };
+  const stderr =
+    "Certificate invalid: expired\r\n" +
+    "No ED25519 host key is known for [10.0.0.7]:2212 and you have requested strict checking.\r\n" +
+    "Host key verification failed.\r\n";
+  const error = failureError("web-1", target, failureOf(stderr), stderr, null);
+  assert.equal((error as TerminalError).code, "SSH_HOST_KEY_UNKNOWN");
+  assert.equal(
+    error.message,
+    "web-1: the certificate that [10.0.0.7]:2212 shows does not count: expired. Have the authority that " +
+      "/etc/sunny/known_hosts names sign the host's key anew, for 10.0.0.7",
+  );
+});
+
+test("whoever does not let us in is named: the host, or the bastion on the way to it", () => {
+  const target = { address: "10.0.0.7", port: 22, user: "deploy", jump: "ops@gate.internal:2222" };
+  const behind =
+    "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535\r\n";
+  const gate = `ops@gate.internal: Permission denied (publickey).\r\n${behind}`;
+  const atGate = failureError("web-1", target, failureOf(gate), gate, null);
+  assert.match(
+    atGate.message,
+    /^web-1: the bastion ops@gate\.internal:2222 does not let us in: Permission denied \(publickey\)\. Look/,
+  );
+  const host = "deploy@10.0.0.7: Permission denied (publickey).\r\n";
+  const atHost = failureError("web-1", target, failureOf(host), host, null);
+  assert.match(
+    atHost.message,
+    /^web-1: 10\.0\.0\.7 port 22 does not let deploy in: Permission denied \(publickey\)\. /,
+  );
+});

@@ -42,6 +42,24 @@ export function complainedHost(stderr: string): string | null {
   return /host key (?:is known )?for (\S+) (?:has changed|and you|was)/.exec(stderr)?.[1] ?? null;
 }
 
+/** What is wrong with the certificate that a host showed, where an authority is trusted and signed it. */
+function certificateProblem(stderr: string): string | null {
+  return /^Certificate (?:invalid: )?(.+?)\r?$/m.exec(stderr)?.[1] ?? null;
+}
+
+/** Who did not let whom in, and in which words: "ops@gate: Permission denied (publickey)." */
+function refusedAt(stderr: string): { readonly who: string; readonly words: string } | null {
+  const [, who, words] = /^(\S+@\S+): (Permission denied \(.*\))/m.exec(stderr) ?? [];
+  return who === undefined || words === undefined ? null : { who, words };
+}
+
+/** The bastion that did not let us in, as it is configured; null when it was the host itself. */
+function refusingBastion({ address, jump = "" }: SshTarget, who: string | undefined): string | null {
+  const host = who?.slice(who.lastIndexOf("@") + 1);
+  if (host === undefined || host === address) return null;
+  return jump.split(",").find((hop) => hop.replace(/^.*@/, "").replace(/:\d+$/, "") === host) ?? null;
+}
+
 /**
  * The error for a connection that did not come up, nothing having been done on the host. `key` is what the host showed.
  */
@@ -58,8 +76,19 @@ export function failureError(
   const shown = key === null ? "" : `; it shows ${key.type} ${key.fingerprint}`;
   const details = { host, address: target.address, port: target.port, fingerprint: key?.fingerprint ?? null, said };
   const complained = complainedHost(stderr) ?? at;
+  const certificate = certificateProblem(stderr);
+  const refused = refusedAt(stderr);
+  const bastion = refusingBastion(target, refused?.who);
   switch (failure) {
     case "host-key-unknown":
+      if (certificate !== null) {
+        return new TerminalError(
+          "SSH_HOST_KEY_UNKNOWN",
+          `${host}: the certificate that ${complained} shows does not count: ${certificate}. Have the authority that ` +
+            `${file} names sign the host's key anew, for ${target.address}`,
+          details,
+        );
+      }
       return new TerminalError(
         "SSH_HOST_KEY_UNKNOWN",
         `${host}: the key of ${complained} is not in ${file}${shown}. Compare the fingerprint with what the host's ` +
@@ -74,9 +103,17 @@ export function failureError(
         details,
       );
     case "refused":
+      if (bastion !== null) {
+        return new TerminalError(
+          "SSH_REFUSED",
+          `${host}: the bastion ${bastion} does not let us in: ${refused?.words}. Look at the key, the agent and the ` +
+            `account there with: ssh -v ssh://${bastion}`,
+          details,
+        );
+      }
       return new TerminalError(
         "SSH_REFUSED",
-        `${host}: ${at} does not let ${target.user ?? "the user"} in: ${said}. Look at the key, the agent and the ` +
+        `${host}: ${at} does not let ${target.user ?? "the user"} in: ${refused?.words ?? said}. Look at the key, the agent and the ` +
           `account with: ssh -v -p ${target.port} ${target.user === undefined ? "" : `${target.user}@`}${target.address}`,
         details,
       );
