@@ -1,7 +1,7 @@
 import type { DurableContext } from "../engine/context.ts";
 import type { Json } from "../json.ts";
 import { planSteps, type Plan, type PlanStep } from "../plan/model.ts";
-import { verificationAt } from "../plan/rollback.ts";
+import { takeBackStep, verificationAt } from "../plan/rollback.ts";
 import { nestedWaysBack } from "./nested.ts";
 import { reasonOf } from "./reason.ts";
 import { isFailure, runStep, type StepRun } from "./run-step.ts";
@@ -11,8 +11,11 @@ const MAX_TURNS = 20;
 
 /** What a person answers when a rollback cannot go on by itself. */
 export interface RollbackDecision {
-  /** `retry` runs the step again, `skip` leaves it, `done` says that a person has done it. */
-  readonly as: "retry" | "skip" | "done";
+  /**
+   * `retry` runs the step again, `skip` leaves it, `done` says that a person has done it. `rollback`, where there is no
+   * release to go back to, takes each step back that can be: the service is stopped, the schema as it was before.
+   */
+  readonly as: "retry" | "skip" | "done" | "rollback";
   readonly by: string;
   readonly reason: string;
 }
@@ -47,8 +50,10 @@ export function rollBack(ctx: DurableContext, run: Omit<StepRun, "mode" | "turn"
     for (const step of own.slice(at)) await carryOut(step);
     for (const step of postponed) decisions.push(...(await takeBack(ctx, step, run, 2)));
     if (plan.rollback === null) {
-      const answer = await ask(ctx, "no-way-back", 1, nothingToGoBackTo(plan, reason));
+      const takeable = begunOf(run).flatMap((step) => (step.wayBack?.kind === "revert" ? [takeBackStep(step)] : []));
+      const answer = await ask(ctx, "no-way-back", 1, nothingToGoBackTo(run, reason, takeable));
       decisions.push(recorded(answer, { id: "no-way-back", title: "what has no way back" }));
+      if (answer.as === "rollback") for (const step of takeable) decisions.push(...(await takeBack(ctx, step, run)));
     }
     return decisions;
   });
@@ -126,11 +131,29 @@ function standsStill(
   };
 }
 
-function nothingToGoBackTo(plan: Plan, reason: string): Json {
+/** The steps that acted or may have, newest first. */
+function begunOf({ plan, board }: Pick<StepRun, "plan" | "board">): PlanStep[] {
+  const { done, failed } = board.state;
+  const begun = new Set([...done, ...failed]);
+  return planSteps(plan)
+    .filter((step) => step.changes.length > 0 && begun.has(step.id))
+    .toReversed();
+}
+
+/** A plan that is a rollback itself, or has nothing that Sunny could take back, is for a person alone. */
+function nothingToGoBackTo(run: Pick<StepRun, "plan" | "board">, reason: string, takeable: readonly PlanStep[]): Json {
+  const { plan } = run;
+  const offers = plan.kind !== "rollback" && takeable.length > 0;
+  const stays = begunOf(run).filter((step) => step.wayBack?.kind === "none");
   return {
     what: `${failed(plan)}: ${reason}`,
     state: "hosts and database are as the last step left them; `sunny status` shows which",
-    choices: ["done"],
+    details: [
+      ...(offers ? takeable.map(({ title, text }) => `rollback: ${title} (${text})`) : []),
+      ...stays.map((step) => `stays in any case: ${step.title}`),
+      "done: everything stays as it is, and the environment is free for the next deployment",
+    ],
+    choices: offers ? ["rollback", "done"] : ["done"],
   };
 }
 

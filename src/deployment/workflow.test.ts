@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TerminalError, type DurableContext } from "../engine/context.ts";
 import { World } from "../engine/testing/world.ts";
+import type { Json } from "../json.ts";
 import type { Operation, ReleaseRef } from "../operation.ts";
 import { compileText, TEST_OPERATIONS, testOperation, testRelease } from "../plan/testing.ts";
 import type { Plan } from "../plan/model.ts";
@@ -282,18 +283,72 @@ test("an abort takes back what was begun", async () => {
   assert.match(output.reason ?? "", /aborted by operator: wrong day/);
 });
 
-test("a first deployment that fails is held, since there is nothing to go back to", async () => {
+/** A first deployment that failed in its rollout, held where a person is asked. */
+async function failedFirst(): Promise<{
+  scene: Scene;
+  answer: (as: string) => Promise<DeploymentOutput>;
+  asked: Json;
+}> {
   const scene = new Scene({ previous: null, noWayBackAccepted: true, facts: {} });
-  const withoutWayBack = { ...scene.plan, rollback: null };
   scene.active = null;
   scene.failing.add("deploy-production");
-  const facts = {
-    ...withoutWayBack,
-    phases: withoutWayBack.phases.map((phase) => ({
-      ...phase,
-      steps: phase.steps.map((step) => (step.operation === "migrate" ? { ...step, facts: 1 } : step)),
-    })),
+  const phases = scene.plan.phases.map((phase) => ({
+    ...phase,
+    steps: phase.steps.map((step) => (step.operation === "migrate" ? { ...step, facts: 1 } : step)),
+  }));
+  const def = deploymentWorkflow(scene.ports());
+  const held = await scene.world.run(def, { input: { plan: { ...scene.plan, phases, rollback: null } } });
+  assert.equal(held.state, "held");
+  const asked = held.state === "held" && held.question.ask === "signal" ? held.question.question : null;
+  const answer = async (as: string): Promise<DeploymentOutput> => {
+    const process = scene.world.spawn();
+    const value = { as, by: "operator", reason: "seen" };
+    process.engine.request(
+      "run-1",
+      { kind: "signal", name: decisionSignal("no-way-back", 1), value },
+      { by: "operator" },
+    );
+    const result = await scene.world.resume(def, "run-1", process);
+    assert.equal(result.state, "done", JSON.stringify(result));
+    return (result as unknown as { output: DeploymentOutput }).output;
   };
-  const result = await scene.world.run(deploymentWorkflow(scene.ports()), { input: { plan: facts } });
-  assert.equal(result.state, "held");
+  return { scene, answer, asked: asked };
+}
+
+test("a first deployment that fails is held, and says what can be taken back and what that means", async () => {
+  const { asked } = await failedFirst();
+  const { choices, details } = asked as { choices: string[]; details: string[] };
+  assert.deepEqual(choices, ["rollback", "done"]);
+  assert.match(
+    details.join("\n"),
+    /rollback: Take back: Deploy production.*undone.*\n.*rollback: Take back: Migrate.*\ndone: /,
+  );
+});
+
+test("a first deployment is taken back step by step, newest first, when a person says so", async () => {
+  const { scene, answer } = await failedFirst();
+  scene.did.length = 0;
+  const output = await answer("rollback");
+  assert.equal(output.outcome, "rolled-back");
+  assert.deepEqual(
+    scene.did,
+    ["undo deploy-production", "undo migrate"],
+    "a step that was not begun is not taken back",
+  );
+  assert.deepEqual(output.decisions, [
+    { step: "no-way-back", title: "what has no way back", as: "rollback", by: "operator", reason: "seen" },
+  ]);
+});
+
+test("a first deployment stays as it failed when a person says that it is to", async () => {
+  const { scene, answer } = await failedFirst();
+  scene.did.length = 0;
+  assert.equal((await answer("done")).outcome, "rolled-back");
+  assert.deepEqual(scene.did, []);
+});
+
+test("taking a first deployment back asks again about a step of it that fails", async () => {
+  const { scene, answer } = await failedFirst();
+  scene.failing.add("undo deploy-production");
+  await assert.rejects(answer("rollback"), /"state":"held".*stands still at \\"Take back: Deploy production/s);
 });

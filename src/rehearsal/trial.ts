@@ -266,6 +266,9 @@ function isProbed(question: Extract<Question, { ask: "resolve" }>): boolean {
 
 function choiceOf(choices: readonly string[]): Json {
   if (choices.includes("promote")) return { decision: "rollback", by: "operator" };
+  // Where nothing is there to go back to, what can be taken back is.
+  if (choices.includes("rollback") && choices.includes("done"))
+    return { as: "rollback", by: "operator", reason: "rehearsed" };
   const as = ["retry", "continue", "done"].find((one) => choices.includes(one)) ?? "done";
   return { as, by: "operator", reason: "looked at it" };
 }

@@ -107,6 +107,10 @@ export const SCENARIOS: readonly Scenario[] = [
     requests: [{ after: "web-2: unpack 2.1.0", interrupt: "abort", by: "operator" }],
   }),
   deploy("deploy-first", "succeeded", { environment: { hosts: HOSTS, active: null } }),
+  deploy("deploy-first-taken-back", "rolled-back", {
+    environment: { hosts: HOSTS, active: null },
+    requests: [{ after: "web-2: switch to 2.1.0", interrupt: "abort", by: "operator" }],
+  }),
   deploy("deploy-two-at-once", "succeeded", { environment: { hosts: 4, active: OLD, rollout: { maxUnavailable: 2 } } }),
   deploy("deploy-with-command", "succeeded", { plan: () => planFor(deployed, { kind: "deploy" }, withCommand) }),
   {

@@ -107,6 +107,9 @@ function problemsOf(scenario: Scenario, whole: TrialEnd, end: TrialEnd): string[
   const problems = [...end.violations];
   const before = JSON.stringify(newWorld(scenario.environment).picture());
   const after = JSON.stringify(end.picture);
+  // Where no release was before, what was applied to the infrastructure stays, and is reported.
+  const isFirst = scenario.environment.active === null;
+  const back = isFirst ? JSON.stringify({ ...end.picture, infrastructure: "nothing" }) : after;
   const goal = JSON.stringify(whole.picture);
   // A person who called something done has taken it upon themselves.
   const isOwn = end.answers.some((answer) => /"as":"done"|: skip$/.test(answer));
@@ -118,7 +121,7 @@ function problemsOf(scenario: Scenario, whole: TrialEnd, end: TrialEnd): string[
       if (after !== before) problems.push(`refused with ${after}`);
       break;
     case "rolled-back":
-      if (!isOwn && after !== before) problems.push(`rolled back to ${after}`);
+      if (!isOwn && back !== before) problems.push(`rolled back to ${after}`);
       break;
     default:
       problems.push(`ends as ${end.outcome}`);

@@ -97,7 +97,7 @@ export function terraformApplyOperation(ports: TerraformPorts): Operation {
     wayBack: {
       kind: "revert",
       describe:
-        "the infrastructure of the release before is applied again, when that destroys and replaces nothing; else it is kept and reported",
+        "the infrastructure of the release before is applied again, when that destroys and replaces nothing; else, and where there is no release before, it is kept and reported",
       run: (ctx, call) => takeBackInfrastructure(ports, ctx, call),
     },
   });
