@@ -160,6 +160,14 @@ export const STRUCTURE_DIAGNOSTICS = {
       "Let a script of your own decide, write `# If needed` above a command that finds out by itself, or take the commands " +
       "to `Common issues`, where a person starts them.",
   },
+  RB124: {
+    severity: "warning",
+    title: "sentences where a list is read",
+    meaning:
+      "A section of prerequisites, checks, contacts, escalation levels, policies or things to do afterwards holds sentences " +
+      "only. Of such sections lists, tables and boxes are read.",
+    remedy: "Write each as an item of a list.",
+  },
   RB301: {
     severity: "error",
     title: "threshold without unit",

@@ -46,6 +46,8 @@ const CASES: readonly (readonly [DiagnosticCode, string, string])[] = [
     "X Alert thresholds",
   ],
   ["RB103", runbookWith({ more: "## Ramblings" }), "Ramblings"],
+  ["RB124", runbookWith({ more: "## Escalation\n\nOn-call first, then the CTO." }), "On-call first, then the CTO."],
+  ["RB124", runbookWith({ more: "## Checklist\n\nMake sure that nobody deploys." }), "Make sure that nobody deploys."],
   ["RB123", rollback("./a.sh\n# only if the schema changed\n./b.sh"), "./b.sh"],
   ["RB123", runbookWith({ deploy: "Optional:\n\n```sh\n./a.sh\n```" }), "Optional:"],
   [

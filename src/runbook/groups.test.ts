@@ -24,3 +24,18 @@ test("boxes below a heading that Sunny does not know are told also when items st
   const { diagnostics } = parseRunbook("# R\n\n## Rituals\n\n- [ ] Sing\n  - loudly\n", "RUNBOOK.md");
   assert.equal(diagnostics.find(({ code }) => code === "RB120")?.line, 5);
 });
+
+test("the rows of a table of checks are gates, and a mark in a row is its box", () => {
+  const gates = (lines: string): unknown[] =>
+    parseRunbook(`# R\n\n## Checklist\n\n${lines}\n`, "R.md").runbook.checklist.flatMap((group) =>
+      group.gates.map(({ text, checked, line }) => [text, checked, line]),
+    );
+  const table =
+    "| No | Check | Owner | Done |\n|---|---|---|---|\n| 1 | Backups current | DBA | [ ] |\n| 2 | Reviewed | lead | ✅ |";
+  assert.deepEqual(gates(table), [
+    ["Backups current", false, 7],
+    ["Reviewed", true, 8],
+  ]);
+  const owners = "- [ ] Reviewed\n\n| Area | Owner |\n|---|---|\n| Backups | DBA |";
+  assert.deepEqual(gates(owners), [["Reviewed", false, 5]], "beside boxes a table without any is for people");
+});

@@ -1,5 +1,5 @@
 import { holdsCode, leavesOf, tasksOf } from "./block.ts";
-import type { Block, ListEntry, Words } from "./block.ts";
+import type { Block, ListEntry, Table, Words } from "./block.ts";
 import type { ChecklistGroup, Gate, Item, ItemGroup } from "./model.ts";
 import type { Section } from "./outline.ts";
 import { slug, toItem, uniqueId } from "./reading.ts";
@@ -96,6 +96,24 @@ export function readItemGroups(reading: Reading, sections: readonly Section[]): 
   });
 }
 
+const BOX = /^\s*(?:\[([ xX]?)\]|([☐☑☒✅✔✓]))\s*$/u;
+
+/** The rows of a table of checks: what is to be checked, and whether its box is ticked. Beside tasks only rows with a box count. */
+function rowsOf(table: Table, onlyBoxes: boolean): (Words & { readonly checked?: boolean })[] {
+  const named = table.header.findIndex((cell) => /\b(?:checks?|items?|tasks?|what|gates?|steps?)\b/i.test(cell.text));
+  return table.rows.flatMap((row) => {
+    const box = row.find((cell) => BOX.test(cell.text));
+    const words = row[named] ?? row.find((cell) => /\p{L}{2}/u.test(cell.text) && !BOX.test(cell.text));
+    if (words === undefined || words.text === "" || (onlyBoxes && box === undefined)) return [];
+    return [{ text: words.text, at: words.at, end: words.end, checked: box !== undefined && isTicked(box.text) }];
+  });
+}
+
+function isTicked(box: string): boolean {
+  const [, inBrackets, mark] = BOX.exec(box) ?? [];
+  return inBrackets?.toLowerCase() === "x" || (mark !== undefined && mark !== "☐");
+}
+
 /** Reads the gates: the tasks of a section, or all of its items when none is a task. */
 export function readChecklist(reading: Reading, sections: readonly Section[]): ChecklistGroup[] {
   return sections.flatMap((section) => {
@@ -105,9 +123,11 @@ export function readChecklist(reading: Reading, sections: readonly Section[]): C
     );
     const tasksOnly = [...tasks.values()].some((some) => some.length > 0);
     return groups.flatMap((group) => {
-      const entries = tasksOnly
+      const listed = tasksOnly
         ? (tasks.get(group) ?? [])
         : leavesOf(group.blocks).filter((entry) => !holdsCode(entry.blocks));
+      const tables = group.blocks.flatMap((block) => (block.kind === "table" ? rowsOf(block, tasksOnly) : []));
+      const entries = [...listed, ...tables].toSorted((a, b) => a.at - b.at);
       const gates = entries.map((entry): Gate => {
         const id = uniqueId(reading, `${slug(group.title)}/${slug(entry.text)}`);
         return { ...toItem(reading, entry), id, checked: entry.checked ?? false };

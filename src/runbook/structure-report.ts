@@ -92,6 +92,7 @@ export function reportSections(reading: Reading, sections: readonly Recognised[]
       reportTasks(reading, section);
       reportLines(reading, section);
     }
+    if (LISTED.has(kind)) reportUnlisted(reading, section);
     if (TIMELESS.has(kind)) reportTimes(reading, section);
     if (kind === undefined)
       for (const block of section.blocks) if (block.kind === "table") reportTable(reading, block, UNATTENDED);
@@ -125,6 +126,26 @@ function reportLines(reading: Reading, section: Section): void {
       return report(reading, "RB121", line, message, "Mark the section with `<!-- sunny: windows -->`.");
     }
   }
+}
+
+/** Sections of which the items, rows and boxes are read. */
+const LISTED: ReadonlySet<SectionKind | undefined> = new Set<SectionKind>([
+  "prerequisites",
+  "checklist",
+  "post-deployment",
+  "contacts",
+  "escalation",
+  "compliance",
+]);
+
+/** A section that says something, and nothing that is read. */
+function reportUnlisted(reading: Reading, section: Section): void {
+  const blocks = allBlocks(section);
+  if (blocks.some(({ kind }) => kind === "list" || kind === "table" || kind === "code")) return;
+  const [first] = blocks.flatMap((block) => (block.kind === "prose" ? [block] : []));
+  const isRead = /→|->|⇒|=>|@|#\w|https?:/.test(first?.text ?? "");
+  if (first === undefined || isRead) return;
+  report(reading, "RB124", first, `Nothing below "${section.title}" is read: it holds sentences only.`);
 }
 
 /** Sections that hold no windows to Sunny, though a time written there may well be meant as one. */
