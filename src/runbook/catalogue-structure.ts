@@ -41,8 +41,10 @@ export const STRUCTURE_DIAGNOSTICS = {
   RB106: {
     severity: "warning",
     title: "phase without commands",
-    meaning: "A phase of the deployment holds no command: nothing would happen there.",
-    remedy: "Add its commands in a code block, or mark the heading with `<!-- sunny: ignore -->`.",
+    meaning: "A phase of the deployment, or a part of the rollback, holds no command: nothing would happen there.",
+    remedy:
+      "Add its commands in a code block, make what a person does an entry of the checklist, or mark the heading with " +
+      "`<!-- sunny: ignore -->`.",
   },
   RB107: {
     severity: "warning",

@@ -90,6 +90,13 @@ const CASES: readonly (readonly [DiagnosticCode, string, string])[] = [
   ["RB105", runbookWith({ deploy: "Soon." }), "#"],
   ["RB105", "", ""],
   ["RB106", runbookWith({ deploy: "### 1. A\n\n```sh\n./x.sh\n```\n\n### 2. B\n\nSoon." }), "2. B"],
+  [
+    "RB106",
+    runbookWith({ deploy: "### Switch DNS\n\nAsk the network team.\n\n### Go\n\n```sh\n./x.sh\n```" }),
+    "Switch DNS",
+  ],
+  ["RB106", runbookWith({ deploy: "### Warm up\n\n- open the page\n\n### Go\n\n```sh\n./x.sh\n```" }), "Warm up"],
+  ["RB106", runbookWith({ rollback: "### App\n\n```sh\n./back.sh\n```\n\n### DNS\n\nAsk the network team." }), "DNS"],
   ["RB107", runbookWith({ rollback: "We never go back." }), "Rollback"],
   ["RB107", runbookWith({ rollback: "- `./back.sh`" }), "Rollback"],
   ["RB108", windows("Whenever it suits us."), "#"],

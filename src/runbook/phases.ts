@@ -45,17 +45,28 @@ function readPhase(reading: Reading, section: Section, planned: Set<string>): Ph
   if (section.kind === "ignore") return [];
   const blocks = allBlocks(section);
   const numbered = blocks.some((block) => block.kind === "list" && (block.ordered || block.items.some(isTask)));
-  if (!hasCode(section) && !numbered && section.number === undefined && !section.isStep) return [];
+  if (!hasCode(section) && !numbered && section.number === undefined && !section.isStep) {
+    if (section.kind !== "overview" && saysSomething(blocks)) reportNothing(reading, section);
+    return [];
+  }
   if (section.isSecondOption === true || isSecondOption(section.title)) {
     report(reading, "RB211", section, "The heading names one of several alternatives, but every phase runs.");
   }
   const isChecklist = section.kind === "checklist" || section.kind === "post-deployment";
   const input = { title: section.title, at: section.at, mode: "deploy", planned } as const;
   const procedure = readProcedure(reading, { ...input, blocks: isChecklist ? blocks.filter(isNoList) : blocks });
-  if (procedure.steps.length === 0) {
-    report(reading, "RB106", section, `Nothing is executed in the phase "${section.title}".`);
-  }
+  if (procedure.steps.length === 0) reportNothing(reading, section);
   return [{ ...procedure, ...(section.number === undefined ? {} : { number: section.number }) }];
+}
+
+/** Says that what a part of the deployment or of the rollback asks for is left to whoever reads it. */
+export function reportNothing(reading: Reading, part: { title: string; at: number; end: number }): void {
+  report(reading, "RB106", part, `Nothing is executed in "${part.title}".`);
+}
+
+/** Holds text for people: sentences, a list or a table. */
+export function saysSomething(blocks: Section["blocks"]): boolean {
+  return blocks.some(({ kind }) => kind === "prose" || kind === "list" || kind === "table");
 }
 
 function isTask(entry: { readonly checked?: boolean }): boolean {

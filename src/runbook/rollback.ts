@@ -3,6 +3,7 @@ import { holdsCode } from "./block.ts";
 import type { Procedure, Rollback } from "./model.ts";
 import { allBlocks } from "./outline.ts";
 import type { Section } from "./outline.ts";
+import { reportNothing, saysSomething } from "./phases.ts";
 import { readProcedure } from "./procedure.ts";
 import { report } from "./reading.ts";
 import type { Reading } from "./reading.ts";
@@ -24,7 +25,7 @@ interface Piece {
 /** Reads the ways back. What no heading calls gradual is the immediate one, unless another is called so. */
 export function readRollback(reading: Reading, sections: readonly Recognised[]): Rollback {
   const pieces = sections.flatMap(({ kind, section }): Piece[] => {
-    if (kind === "rollback") return piecesOf(section);
+    if (kind === "rollback") return piecesOf(reading, section);
     if (kind === "immediate-rollback") return [toPiece(section, "immediate")];
     return kind === "gradual-rollback" ? [toPiece(section, "gradual")] : [];
   });
@@ -44,9 +45,16 @@ export function readRollback(reading: Reading, sections: readonly Recognised[]):
   };
 }
 
-function piecesOf(section: Section): Piece[] {
+function piecesOf(reading: Reading, section: Section): Piece[] {
   const own = doesSomething(section.blocks) ? [toPiece({ ...section, children: [] }, undefined)] : [];
   const children = section.children.filter((child) => doesSomething(allBlocks(child)));
+  // Where nothing at all is executed, that is told of the section as a whole.
+  const others =
+    own.length + children.length === 0 ? [] : section.children.filter((child) => !children.includes(child));
+  for (const child of others) {
+    if (child.kind !== "overview" && child.kind !== "ignore" && saysSomething(allBlocks(child)))
+      reportNothing(reading, child);
+  }
   return [...own, ...children.map((child) => toPiece(child, speedOf(child)))];
 }
 
