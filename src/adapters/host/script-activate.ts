@@ -61,7 +61,8 @@ prepare() {
     [ "$(readlink "$root/current" 2>/dev/null)" != "releases/$1" ] || return 0
     fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
   fi
-  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null || unwritable "$S/current.new"
+  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null ||
+    { make_room && ln -s "releases/$1" "$S/current.new" 2>/dev/null; } || unwritable "$S/current.new"
 }
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
 switch() {

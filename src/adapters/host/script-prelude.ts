@@ -30,6 +30,8 @@ fail() {
   exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+# What is known again later gives way to what has to be written now: a release without its record is read as a whole.
+make_room() { rm -f "$S/verified"/* 2>/dev/null; }
 # Fails since $1 cannot be written. Whether there is no room is what a program says: a shell's own words do not tell.
 unwritable() {
   w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
@@ -72,7 +74,8 @@ uptime() {
 }
 # Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
-  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
+  { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
+    { make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
   sync "$1" 2>/dev/null || :
 }
 # A process of its own session (or group), which outlives this script and its connection.

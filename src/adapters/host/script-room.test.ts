@@ -137,4 +137,20 @@ describe("a host on which something cannot be written", () => {
     assert.equal(existsSync(join(small.root, ".sunny", "pending")), false);
     assert.match(readFileSync(join(small.root, ".sunny", "activations"), "utf8"), /^\d+ reverted t-1 .* on demand$/m);
   });
+
+  it(
+    "goes back also without a file to spare: what was noted of verified releases gives way",
+    { skip: mounting },
+    (t) => {
+      const small = smallHost(t, "size=1m,nr_inodes=60");
+      const verified = join(small.root, ".sunny", "verified");
+      mkdirSync(verified);
+      writeFileSync(join(verified, NEW), "");
+      if (NOBODY.uid !== undefined && NOBODY.gid !== undefined) chownSync(verified, NOBODY.uid, NOBODY.gid);
+      assert.match(small.run(activate(small, "t-1", NEW, 600_000)).stdout, /^state pending$/m);
+      for (let at = 0; spawnSync("touch", [join(small.root, `file-${at}`)]).status === 0; at++);
+      assert.match(small.run(revertScript(small.host, FENCE)).stdout, /^reverted yes$/m);
+      assert.deepEqual([small.calls(), link(small)], [["stop", "start", "stop", "start"], `releases/${OLD}`]);
+    },
+  );
 });

@@ -16,6 +16,7 @@ printf '!%s %s\n' "$1" "$2"
 exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+make_room() { rm -f "$S/verified"/* 2>/dev/null; }
 unwritable() {
 w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
 rm -f "$S/room" 2>/dev/null
@@ -54,7 +55,8 @@ U=$(date +%s)
 fi
 }
 put() {
-printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
+{ printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
+{ make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
 sync "$1" 2>/dev/null || :
 }
 detach() {
@@ -258,7 +260,8 @@ prepare() {
     [ "$(readlink "$root/current" 2>/dev/null)" != "releases/$1" ] || return 0
     fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
   fi
-  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null || unwritable "$S/current.new"
+  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null ||
+    { make_room && ln -s "releases/$1" "$S/current.new" 2>/dev/null; } || unwritable "$S/current.new"
 }
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
 switch() {
@@ -370,11 +373,11 @@ fi
 # Its third line tells it from another one.
 line=
 [ ! -r "$S/deadman" ] || { read -r line && read -r line && read -r line; } <"$S/deadman"
-if [ "$line" != '# e4e76cc3adf78cdd' ]; then
+if [ "$line" != '# 55dceeab46ea3490' ]; then
   cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || unwritable "$S/deadman"
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# e4e76cc3adf78cdd
+# 55dceeab46ea3490
 root='/srv/payments'
 authority='-'
 token='host'
@@ -393,6 +396,7 @@ printf '!%s %s\n' "$1" "$2"
 exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+make_room() { rm -f "$S/verified"/* 2>/dev/null; }
 unwritable() {
 w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
 rm -f "$S/room" 2>/dev/null
@@ -431,7 +435,8 @@ U=$(date +%s)
 fi
 }
 put() {
-printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
+{ printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
+{ make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
 sync "$1" 2>/dev/null || :
 }
 detach() {
@@ -635,7 +640,8 @@ prepare() {
     [ "$(readlink "$root/current" 2>/dev/null)" != "releases/$1" ] || return 0
     fail HOST_NOT_WRITABLE "$root cannot be written by $(id -un)"
   fi
-  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null || unwritable "$S/current.new"
+  [ "$1" = - ] || ln -s "releases/$1" "$S/current.new" 2>/dev/null ||
+    { make_room && ln -s "releases/$1" "$S/current.new" 2>/dev/null; } || unwritable "$S/current.new"
 }
 # Switches current in one rename. mv -T is GNU and busybox; mv -h is BSD; perl is on macOS, whose mv has neither.
 switch() {

@@ -16,6 +16,7 @@ printf '!%s %s\n' "$1" "$2"
 exit 1
 }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
+make_room() { rm -f "$S/verified"/* 2>/dev/null; }
 unwritable() {
 w_why=$({ printf '%s\n' "$S" | dd of="$S/room" bs=512; } 2>&1)
 rm -f "$S/room" 2>/dev/null
@@ -54,7 +55,8 @@ U=$(date +%s)
 fi
 }
 put() {
-printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1" || unwritable "$1"
+{ printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
+{ make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
 sync "$1" 2>/dev/null || :
 }
 detach() {
