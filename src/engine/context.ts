@@ -31,6 +31,12 @@ export interface StepScope {
    * there is no journal.
    */
   readonly openScope?: () => string;
+  /**
+   * To be asked right before an effect on a target that knows no fence: a process that slept for longer than its lease learns
+   * here that somebody else has taken over, where the signal waits for a timer. It then throws, and nothing of the step
+   * counts any more. Absent where there is no journal.
+   */
+  readonly requireLease?: () => void;
   /** Adds output of the step to `sunny logs`; scrubbed and capped by the engine. */
   readonly log: (text: string) => void;
 }

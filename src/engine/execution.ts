@@ -108,6 +108,13 @@ export class Execution {
     this.#stopping.push(() => cancel());
   }
 
+  /** Halts if the journal says that somebody else has taken over, or the run has ended. @throws Halted */
+  requireLease(): void {
+    const held = this.journal.read.progress(this.options.root.id)?.lease?.token === this.#lease.token;
+    if (!held) this.halt({ result: { state: "superseded" } });
+    if (this.#halted) throw new Halted();
+  }
+
   /** Writes under the lease's token, or halts. @throws Halted */
   commit<T>(work: (tx: JournalTransaction) => T, renew = false): T {
     if (this.#halted) throw new Halted();

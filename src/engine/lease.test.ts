@@ -134,6 +134,31 @@ void describe("lease", () => {
     assert.equal(world.disk.rows.length, rows);
   });
 
+  void it("is asked for before an effect, and then found to be another's before any timer tells it", async () => {
+    const world = new World();
+    const seen: string[] = [];
+    let goOn: () => void = () => undefined;
+    const def = workflow((ctx) =>
+      ctx.step(
+        "renew",
+        async (scope) => {
+          scope.requireLease?.();
+          seen.push("issued");
+          await new Promise<void>((resolve) => (goOn = resolve));
+          scope.requireLease?.();
+          seen.push("replaced");
+        },
+        IDEMPOTENT,
+      ),
+    );
+    const { execution } = begin(world, def);
+    await world.clock.pass(1);
+    world.disk.runs.set("run-1", { ...world.disk.runs.get("run-1")!, lease: null });
+    goOn();
+    assert.deepEqual(await execution, { state: "superseded" });
+    assert.deepEqual(seen, ["issued"]);
+  });
+
   void it("aborts what its former holder has under way as soon as that notices", async () => {
     const world = new World();
     let aborted = false;

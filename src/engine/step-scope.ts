@@ -43,6 +43,7 @@ export function openStepScope({ context, name, attempt, key, signal }: Attempt):
       execution.commit((tx) => openScope(tx, root.id, name, token));
       return token;
     },
+    requireLease: () => execution.requireLease(),
     log: (text) => {
       if (execution.halted || isOver) return;
       if (output === undefined) {

@@ -186,6 +186,8 @@ export class SimulatedProcess {
     if (isBounded && this.#state === "paused") return new Promise(() => undefined);
     await this.#awake();
     signal?.throwIfAborted();
+    // As whatever acts on a target without a fence does, before it begins.
+    if (isBounded) scope?.requireLease?.();
     const fault = this.#world.faults?.atCall(label, scope, this);
     if (fault?.before !== undefined) throw fault.before;
     const lost = Promise.withResolvers<Answer<T>>();

@@ -85,6 +85,18 @@ describe("HAProxy", { skip: without("haproxy") }, () => {
     return socket;
   }
 
+  test("an orchestrator that is not responsible any more orders nothing at a socket that knows no fence", async () => {
+    await allReady();
+    const stale: StepScope = {
+      ...scope("drain"),
+      requireLease: () => {
+        throw new Error("superseded");
+      },
+    };
+    await assert.rejects(first().set("web-1", { admin: "drain" }, stale), /superseded/);
+    assert.equal((await stateOf(first(), "web-1"))?.admin, "ready");
+  });
+
   test("a server is drained, idle when its last request is answered, and ready again", async () => {
     await allReady();
     const balancer = first();

@@ -15,6 +15,8 @@ import { add } from "./workers.ts";
 /** Every n-th of all crashes; all of them are `npm run simulate`. */
 const STRIDE = 60;
 const SEEDS = 200;
+/** An orchestrator that slept between two parts of a step without a fence, and went on beside its successor. */
+const ONCE_WRONG = [20_732, 30_003];
 
 void describe("a crash of the orchestrator", () => {
   for (const { name } of SCENARIOS) {
@@ -42,7 +44,8 @@ void describe("a seeded run", () => {
   void it("of crashes, faults and requests ends in a defined state, and nothing is broken on the way", async () => {
     const outcomes = new Set<string>();
     const met: Record<string, number> = {};
-    for (let seed = 1; seed <= SEEDS; seed++) {
+    const seeds = [...Array.from({ length: SEEDS }, (_, at) => at + 1), ...ONCE_WRONG];
+    for (const seed of seeds) {
       const { end, problems, scenario, planned, suffered } = await seededRun(seed);
       assert.deepEqual(problems, [], `seed ${seed}, ${scenario}: ${planned.join(", ")}`);
       outcomes.add(end.outcome);

@@ -31,6 +31,7 @@ export function socketEndpoint(
     async order(commands, scope) {
       const answers: string[] = [];
       for (const command of commands) {
+        scope.requireLease?.();
         answers.push(await ask(command, scope.signal));
         if (answers.at(-1)?.trim() !== "") break;
       }

@@ -64,6 +64,7 @@ async function replace(
     await keep(spec.keyFile, path.join(kept, "key.pem"));
   }
   scope.signal.throwIfAborted();
+  scope.requireLease?.();
   const key = issued.key.reveal();
   await writeWhole(marker, `${sha256(issued.chainPem)}\n`, 0o600);
   // The key first: in between a server that is started anew fails to load the pair, which is noticed, where an old key
@@ -86,6 +87,7 @@ async function restore(spec: CertificateSpec, turn: string, scope: StepScope): P
   const kept = keptDirectory(spec, turn);
   if (!(await exists(path.join(kept, "new.sha256")))) return false;
   scope.signal.throwIfAborted();
+  scope.requireLease?.();
   for (const [file, name, mode] of [
     [spec.keyFile, "key.pem", 0o600],
     [spec.certFile, "cert.pem", 0o644],

@@ -4,6 +4,7 @@ import path from "node:path";
 import type { Server } from "node:tls";
 import { test, type TestContext } from "node:test";
 import { systemClock } from "../../clock.ts";
+import type { StepScope } from "../../engine/context.ts";
 import { DirectContext } from "../../operations/checks/testing/direct-context.ts";
 import {
   failureOf,
@@ -246,6 +247,29 @@ test("another run takes back what the run replaced that it is told of, and nothi
   const report = await wayBack.run(other(), { ...call, actedIn: "run-1" });
   assert.equal(report.summary, "Returned to the files before: api");
   assert.equal(readFileSync(made.spec.certFile, "utf8"), before);
+});
+
+test("who is not responsible any more neither replaces a certificate nor puts one back", async (t) => {
+  const made = await world(t);
+  const files = certificateFiles();
+  const context = new DirectContext(systemClock);
+  const both = (): string[] => [made.spec.certFile, made.spec.keyFile].map((file) => readFileSync(file, "utf8"));
+  const superseded = (name: string): StepScope => ({
+    ...context.scope(name),
+    requireLease: () => {
+      throw new Error("superseded");
+    },
+  });
+  const issued = await issueFrom(made.authority, { names: made.spec.hosts, now: Date.now(), days: 90 });
+  const old = both();
+  await assert.rejects(files.replace(made.spec, issued, "turn", superseded("replace")), /superseded/);
+  assert.deepEqual(both(), old);
+  assert.equal(await files.replacedBy(made.spec, "turn"), false);
+  await files.replace(made.spec, issued, "turn", context.scope("replace"));
+  const renewed = both();
+  assert.notDeepEqual(renewed, old);
+  await assert.rejects(files.restore(made.spec, "turn", superseded("restore")), /superseded/);
+  assert.deepEqual(both(), renewed);
 });
 
 test("an interrupted replacement is finished with the old pair still kept", async (t) => {

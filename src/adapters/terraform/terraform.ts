@@ -149,6 +149,7 @@ async function execute(
   const program = findBinary(binaries, environment);
   if (program === null)
     throw new TerminalError("TERRAFORM_MISSING", `None of ${binaries.join(", ")} is on this machine`);
+  scope.requireLease?.();
   const result = await processes.run(
     {
       argv: [program, ...args],
