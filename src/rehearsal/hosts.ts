@@ -104,18 +104,18 @@ export function simulatedFleet(world: SimulatedWorld, process: SimulatedProcess)
     signal: AbortSignal | undefined,
     from: (host: SimulatedHost) => T,
   ): Promise<T> => {
-    const read = (): T => {
-      const host = world.host(name);
-      assertReachable(world, host);
-      return from(host);
-    };
-    world.unread.add(name);
-    const found = await process.read(`${name} ${what}`, read, signal);
-    world.unread.delete(name);
+    const asked = `${name} ${what}`;
+    world.unread.add(asked);
+    const found = await process.read(asked, () => from(world.host(name)), signal);
+    world.unread.delete(asked);
     return found;
   };
+  const reachable = (host: SimulatedHost): SimulatedHost => {
+    assertReachable(world, host);
+    return host;
+  };
   return {
-    read: (name, signal) => look(name, "read", signal, (host) => stateOf(world, host)),
+    read: (name, signal) => look(name, "read", signal, (host) => stateOf(world, reachable(host))),
     install: (name, release, scope) =>
       order(name, `install ${release.version}`, scope, (host, origin) => install(world, host, release.id, origin)),
     activate: (name, id, options, scope) =>
@@ -153,7 +153,7 @@ export function simulatedFleet(world: SimulatedWorld, process: SimulatedProcess)
         return undefined;
       }),
     adopt: () => Promise.resolve({ from: null }),
-    probe: (name, signal) => process.read(`${name} probe`, () => probeOf(world, world.host(name)), signal),
+    probe: (name, signal) => look(name, "probe", signal, (host) => probeOf(world, host)),
     usage: () => Promise.resolve(null),
     serviceLog: () => Promise.resolve([]),
   };

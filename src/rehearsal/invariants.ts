@@ -102,7 +102,9 @@ export class Invariants {
     const isRollback = /\/back\/|rollback|take-back/.test(origin.key);
     const most = isRollback ? capacity.outInRollback : capacity.outInRollout;
     // Whoever gave no answer when it was looked at last is down for all that the orchestrator can know.
-    const isUsable = (host: SimulatedHost): boolean => host.up && host.reachable && !unread.has(host.name);
+    const hasAnswered = ({ name }: SimulatedHost): boolean =>
+      ![...unread].some((asked) => asked.startsWith(`${name} `));
+    const isUsable = (host: SimulatedHost): boolean => host.up && host.reachable && hasAnswered(host);
     const out = hosts.filter((host) => isUsable(host) && balancer.servers.get(host.name)?.admin === "drain");
     if (out.length > most) this.#broken(`${event}: ${out.length} hosts are out of traffic, at most ${most} may be`);
   }

@@ -92,7 +92,7 @@ export class SimulatedWorld {
   readonly processes: SimulatedProcess[] = [];
   /** What was changed, in order: for whoever reads a failure. */
   readonly events: string[] = [];
-  /** Hosts that did not answer when they were read last. */
+  /** What hosts did not answer when it was asked last: "web-1 probe". */
   readonly unread = new Set<string>();
   arms: Arms = { canary: [], baseline: [] };
   blind = false;
