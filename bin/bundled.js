@@ -13,11 +13,10 @@ const FIRST_CALLS = 5;
 
 /**
  * Sunny's entry from the script of a clone; undefined when there is none that may be used. `keep` is called when the
- * call is over, and leaves the compiled code for the next one.
+ * call is over, and leaves the compiled code for the next one. `folder` is where the script lies.
  */
-export function openBundle(root, args) {
+export function openBundle(root, args, folder = path.join(root, "node_modules/.cache/bundle")) {
   try {
-    const folder = path.join(root, "node_modules/.cache/bundle");
     const { hash, crc, verbs, files } = JSON.parse(readFileSync(path.join(folder, "manifest.json"), "utf8"));
     if (!files.every((file) => isSame(root, file))) return undefined;
     const file = path.join(folder, hash, "sunny.js");

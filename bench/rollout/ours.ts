@@ -1,7 +1,8 @@
 /** Sunny's part of the benchmark, as a tool like the others. */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { makeBundle } from "../../tools/bundle/make.ts";
 import type { BenchFleet } from "./fleet.ts";
 import type { OursOrder } from "./ours-main.ts";
 import type { BenchRelease } from "./releases.ts";
@@ -13,14 +14,14 @@ export function ours(how: Pick<OursOrder, "width" | "phases">): Tool {
   return { name: "sunny", command: (fleet, release) => command(fleet, release, how) };
 }
 
-/** The same as that of the command line (`bin/start.js`). */
-const COMPILED = path.join(import.meta.dirname, "..", "..", "node_modules", ".cache", "compile");
+const ROOT = path.join(import.meta.dirname, "..", "..");
+const MAIN = "bench/rollout/ours-main.ts";
 
 function command(
   fleet: BenchFleet,
   release: BenchRelease,
   how: Pick<OursOrder, "width" | "phases">,
-): { argv: string[]; env: NodeJS.ProcessEnv } {
+): { argv: string[] } {
   const dir = workDir(fleet, "sunny");
   const order: OursOrder = {
     config: {
@@ -59,13 +60,10 @@ function command(
   };
   const file = path.join(dir, "order.json");
   writeFileSync(file, JSON.stringify(order));
-  return {
-    env: { NODE_COMPILE_CACHE: COMPILED },
-    argv: [
-      process.execPath,
-      "--disable-warning=ExperimentalWarning",
-      path.join(import.meta.dirname, "ours-main.ts"),
-      file,
-    ],
-  };
+  // As `bin/sunny` starts a deployment.
+  const script = path.join(fleet.dir, "script");
+  mkdirSync(script, { recursive: true });
+  makeBundle(ROOT, MAIN, script);
+  const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1"];
+  return { argv: [process.execPath, ...flags, path.join(import.meta.dirname, "ours-start.js"), script, file] };
 }

@@ -18,6 +18,7 @@ import path from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { emitModules, PACKAGES } from "../../tools/bundle/emit.ts";
+import { VERSION } from "../../src/version.ts";
 import { makeBundle } from "../../tools/bundle/make.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -27,6 +28,14 @@ interface Said {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+interface Bundled {
+  openBundle(
+    root: string,
+    args: readonly string[],
+    folder?: string,
+  ): { readonly entry: Readonly<Record<string, () => unknown>> } | undefined;
 }
 
 describe("the script of all modules", () => {
@@ -109,6 +118,18 @@ describe("the script of all modules", () => {
     makeBundle(clone);
     assert.match(readFileSync(manifest, "utf8"), /"crc":7/);
     writeFileSync(manifest, made);
+  });
+
+  it("is made of another entry too, in a folder of its own", async () => {
+    mkdirSync(path.join(clone, "other"));
+    writeFileSync(
+      path.join(clone, "other/main.ts"),
+      'import { VERSION } from "../src/version.ts";\nexport const run = (): string => `of ${VERSION}`;\n',
+    );
+    makeBundle(clone, "other/main.ts", path.join(clone, "other"));
+    const { openBundle } = (await import(path.join(clone, "bin/bundled.js"))) as Bundled;
+    assert.equal(openBundle(clone, [], path.join(clone, "other"))?.entry["run"]?.(), `of ${VERSION}`);
+    assert.ok("runCli" in (openBundle(clone, [])?.entry ?? {}), "the script of the command line is still there");
   });
 
   it("is not used once a source is another one, and is made anew of that", () => {

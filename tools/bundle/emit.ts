@@ -17,12 +17,19 @@ const MODULES = ["src/**/*.ts", "node_modules/{commander,unbash}/**/*.js"];
 
 /**
  * All of Sunny and of `PACKAGES` as CommonJS: what the TypeScript compiler writes of a module, by the module's path in the
- * project. Types are not checked: what is written is what the sources say, wrong or not. `scratch` is an empty folder.
+ * project, and of `others` by their paths. Types are not checked: what is written is what the sources say, wrong or not.
+ * `scratch` is an empty folder.
  *
  * @throws when a module cannot be read, or what was written of one cannot be trusted
  */
-export function emitModules(root: string, scratch: string): ReadonlyMap<string, string> {
-  const files = globSync(MODULES, { cwd: root }).filter((file) => !/\.test\.ts$|\.d\.ts$/.test(file));
+export function emitModules(
+  root: string,
+  scratch: string,
+  others: readonly string[] = [],
+): ReadonlyMap<string, string> {
+  const files = [...new Set([...globSync(MODULES, { cwd: root }), ...others])].filter(
+    (file) => !/\.test\.ts$|\.d\.ts$/.test(file),
+  );
   const copies = path.join(scratch, "sources");
   // What a package calls an ES module, the compiler leaves as it is; so it reads copies without their packages.
   const copyOf = (file: string): string => path.join(copies, file.replace(/^node_modules\//, "packages/"));

@@ -18,6 +18,8 @@ import { emitModules } from "./emit.ts";
 import { linkModules, writeScript } from "./link.ts";
 
 const ENTRY = "src/cli/program.ts";
+/** Where the script of a clone lies. */
+const FOLDER = "node_modules/.cache/bundle";
 /** What else decides how the script comes out. */
 const RECIPE = ["emit.ts", "link.ts", "make.ts"].map((name) => `tools/bundle/${name}`);
 /** Changes with each installation of packages. */
@@ -33,16 +35,18 @@ interface Manifest {
   readonly files: readonly (readonly [string, number, number, number])[];
 }
 
-/** Makes the script of a clone, unless it is there. @throws when it cannot be made; what was there is left then */
-export function makeBundle(root: string): void {
-  const folder = path.join(root, "node_modules/.cache/bundle");
+/**
+ * Makes the script of a clone, unless it is there: of the command line, or of another `entry` of the project in a folder of
+ * its own. @throws when it cannot be made; what was there is left then
+ */
+export function makeBundle(root: string, entry: string = ENTRY, folder: string = path.join(root, FOLDER)): void {
   if (isMade(root, folder)) return;
   const scratch = mkdtempSync(path.join(tmpdir(), "sunny-bundle-"));
   try {
     const begun = Date.now();
-    const linked = linkModules(emitModules(root, scratch), root, ENTRY);
+    const linked = linkModules(emitModules(root, scratch, [entry]), root, entry);
     const script = writeScript(linked);
-    const own = linked.map(({ file }) => file).filter((file) => file.startsWith("src/"));
+    const own = linked.map(({ file }) => file).filter((file) => !file.startsWith("node_modules/"));
     const files = [...own, ...RECIPE, INSTALLED].map((file) => stampOf(root, file, begun));
     const hash = createHash("sha256").update(script).digest("hex").slice(0, 16);
     publish(folder, script, { hash, crc: crc32(script), verbs: Object.keys(VERBS), files });
