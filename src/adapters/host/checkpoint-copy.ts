@@ -49,10 +49,10 @@ ${COMMON}
 ${LOCKING}
 ${KEEP_CHECKPOINT}
 ${checkpointValues(note)}
-[ -r "$S/fence" ] || return 0
+fenced || return 0
 lock
-read -r f_token f_authority <"$S/fence"
-[ "$f_authority" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $f_authority, not to $authority"
+fenced
+[ "$F_AUTHORITY" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $F_AUTHORITY, not to $authority"
 keep_checkpoint
 unlock`;
 }

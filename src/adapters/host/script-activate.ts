@@ -161,13 +161,14 @@ esac
 const ARMING = String.raw`
 # arm TURN ID PREVIOUS EXPOSED SECONDS
 arm() {
-  uptime
+  now
+  a_line="$1 $2 $3 $4 $((U + $5)) $B $WALL"
   if [ -s "$S/pending" ]; then
-    put "$S/pending" "$1 $2 $3 $4 $((U + $5)) $B"
+    put "$S/pending" "$a_line"
   else
     # Nothing is replaced, and a line without its end is none: no rename is needed.
-    { printf '%s\n' "$1 $2 $3 $4 $((U + $5)) $B" >"$S/pending"; } 2>/dev/null || unwritable "$S/pending"
-    sync "$S/pending" 2>/dev/null || :
+    { printf '%s\n' "$a_line" >"$S/pending"; } 2>/dev/null || unwritable "$S/pending"
+    flush "$S/pending"
   fi
   disarm
   detach sh "$S/deadman" watch "$1" </dev/null >/dev/null 2>&1 3<&-
@@ -194,7 +195,7 @@ ${SWITCHING}
 ${OUTCOME}
 ${ARMING}
 ${values}
-enter
+enter later
 outcome "$turn"
 case $LAST in
   activated | exposed) echo "state pending" && unlock && return ;;
@@ -223,6 +224,7 @@ note begun "$turn" "$id" "$previous" -
 if [ "$within" -gt 0 ]; then
   arm "$turn" "$id" "$previous" 0 "$within"
 else
+  flush
   disarm
   settle
 fi
@@ -273,9 +275,9 @@ if pending && [ "$N_TURN" = "$turn" ]; then
     ${order.stays ? "echo 'state rebooted' && unlock && return" : 'take_back "rebooted before it was confirmed" restart'}
   elif [ "$exposure" -gt 0 ]; then
     [ "$N_EXPOSED" = 1 ] || note exposed "$turn" "$N_ID" "$N_PREV" -
-    uptime
+    now
     if [ $((U + exposure)) -ge "$N_UNTIL" ] && [ "$N_EXPOSED" = 1 ]; then
-      put "$S/pending" "$turn $N_ID $N_PREV 1 $((U + exposure)) $B"
+      put "$S/pending" "$turn $N_ID $N_PREV 1 $((U + exposure)) $B $WALL"
     else
       arm "$turn" "$N_ID" "$N_PREV" 1 "$exposure"
     fi

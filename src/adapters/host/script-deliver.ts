@@ -60,7 +60,7 @@ work=$root/releases/.incoming-$id
 ${ANSWERING}
 ${VERIFIED}
 ${files === null ? receiving(delivery) : "built=$work"}
-enter
+enter later
 if [ -f "$root/releases/$id/.sunny-release" ]; then
   ${files === null ? "cat <&3 >/dev/null" : ":"}
   answer no

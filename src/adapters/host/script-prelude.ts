@@ -23,7 +23,7 @@ umask 022
 LC_ALL=C
 export LC_ALL
 S=$root/.sunny
-HELD= ASKED=
+HELD= WALL= N_BOOT=-
 fail() {
   unlock
   printf '!%s %s\n' "$1" "$2"
@@ -72,11 +72,13 @@ uptime() {
     U=$(date +%s)
   fi
 }
+# Brings files to the disk, and the fence with them.
+flush() { sync "$S/fence" "$@" 2>/dev/null || :; }
 # Replaces a file by a line, so that a reader sees the old or the new one.
 put() {
   { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
     { make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
-  sync "$1" 2>/dev/null || :
+  flush "$1"
 }
 # A process of its own session (or group), which outlives this script and its connection.
 detach() {
@@ -108,15 +110,26 @@ active() {
 }
 # The activation that waits for its confirmation.
 pending() {
-  N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
+  N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=- N_WALL=
   [ -r "$S/pending" ] || return 1
-  read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
+  read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT N_WALL <"$S/pending" || return 1
 }
-# The wall clock; asked once, since what passes within a script can be counted.
+# The wall clock; asked once in an activation, since what passes can be counted: WALL is what it is ahead of U.
 now() {
   uptime
-  [ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
-  NOW=$((ASKED + U - ASKED_AT))
+  if [ -z "$WALL" ] && [ "$N_BOOT" = "$B" ]; then WALL=$N_WALL; fi
+  [ -n "$WALL" ] || WALL=$(($(date +%s) - U))
+  NOW=$((U + WALL))
+}
+# The newest whole line of the fence: what it says, and how many lines there are; fails without any.
+fenced() {
+  F_TOKEN= F_AUTHORITY= F_END= F_LINES=0
+  [ -r "$S/fence" ] || return 1
+  while read -r f_token f_authority f_end; do
+    F_LINES=$((F_LINES + 1))
+    # The first line was put there whole, before there were ends as well.
+    case $f_end$F_LINES in 1 | .[1-9]*) F_TOKEN=$f_token F_AUTHORITY=$f_authority F_END=$f_end ;; esac
+  done <"$S/fence"
 }
 noted() {
   now
@@ -132,6 +145,8 @@ unlock() {
 
 /** Lines from which on the queue is emptied by who gives the lock back: so many are less than a block of a file system. */
 const LONG_QUEUE = 30;
+/** Lines from which on the fence is written anew: a shell reads it byte by byte. */
+const LONG_FENCE = 16;
 
 /**
  * The host's lock and its fence. The lock is a queue of tickets, which name a process and its step: who wants it appends
@@ -229,25 +244,36 @@ give_back() {
   { true >"$S/queue" && echo >>"$S/queue"; } 2>/dev/null || :
 }
 check_fence() {
-  [ -r "$S/fence" ] || return 0
-  read -r f_token f_authority <"$S/fence"
-  [ "$f_authority" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $f_authority, not to $authority"
-  [ "$f_token" -le "$token" ] || fail HOST_FENCED "the host has seen token $f_token, this one is $token"
-  [ "$f_token" -eq "$token" ] && [ -r "$S/attempts" ] || return 0
+  fenced || return 0
+  [ "$F_AUTHORITY" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $F_AUTHORITY, not to $authority"
+  [ "$F_TOKEN" -le "$token" ] || fail HOST_FENCED "the host has seen token $F_TOKEN, this one is $token"
+  [ "$F_TOKEN" -eq "$token" ] && [ -r "$S/attempts" ] || return 0
   while read -r f_key f_attempt; do
     if [ "$f_key" = "$key" ] && [ "$f_attempt" -gt "$attempt" ]; then
       fail HOST_FENCED "the host has seen attempt $f_attempt of this step, this one is $attempt"
     fi
   done <"$S/attempts"
 }
-# Takes the lock under the fence: older scripts are ended, and refused from now on.
+# A line more, since a file is only replaced by a program. It begins on a line of its own, whatever was cut off before.
+raise_fence() {
+  if [ "$F_END" != . ] || [ "$F_LINES" -ge ${String(LONG_FENCE)} ]; then
+    put "$S/fence" "$token $authority ."
+    return
+  fi
+  write_fence || { make_room && write_fence; } || unwritable "$S/fence"
+  [ $# -gt 0 ] || flush
+}
+write_fence() {
+  { printf '\n%s %s .\n' "$token" "$authority" >>"$S/fence"; } 2>/dev/null
+}
+# Takes the lock under the fence: older scripts are ended, and refused from now on. "later" leaves it to who comes after
+# to bring the fence to the disk: what a host forgets with it, it has not done.
 enter() {
-  f_token=
   check_fence
   lock
   check_fence
-  if [ "$f_token" != "$token" ]; then
-    put "$S/fence" "$token $authority"
+  if [ "$F_TOKEN" != "$token" ]; then
+    raise_fence "$@"
     true >"$S/attempts"
     QUEUED=${String(LONG_QUEUE)}
   fi

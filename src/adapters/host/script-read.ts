@@ -48,10 +48,7 @@ ls -1Atr "$root/releases" 2>/dev/null | while IFS= read -r name; do
   [ "$name" != .clock ] || continue
   if [ -f "$root/releases/$name/.sunny-release" ]; then echo "release $name"; else echo "incomplete $name"; fi
 done
-if [ -r "$S/fence" ]; then
-  read -r f_token f_authority <"$S/fence"
-  echo "fence $f_token $f_authority"
-fi
+if fenced; then echo "fence $F_TOKEN $F_AUTHORITY"; fi
 if service_pid; then echo "service running ${"$"}{PID:-0}"; else echo "service stopped 0"; fi
 if [ -n "$N_LINE" ]; then
   uptime
@@ -175,12 +172,11 @@ export function adoptScript(place: HostPlace, fence: ScriptFence): string {
   return String.raw`${changingPrelude(place, fence)}
 ${assignments({ adopter: fence.authority })}
 lock
-f_authority=-
-[ ! -r "$S/fence" ] || read -r f_token f_authority <"$S/fence"
+fenced || F_AUTHORITY=-
 # The checkpoint is of the log of whoever had the host before: kept, but no measure of the new one's.
-[ "$f_authority" = "$adopter" ] || [ ! -f "$S/checkpoint" ] || mv -f "$S/checkpoint" "$S/checkpoint.before"
-put "$S/fence" "$token $adopter"
+[ "$F_AUTHORITY" = "$adopter" ] || [ ! -f "$S/checkpoint" ] || mv -f "$S/checkpoint" "$S/checkpoint.before"
+put "$S/fence" "$token $adopter ."
 rm -f "$S/attempts"
-echo "from $f_authority"
+echo "from $F_AUTHORITY"
 unlock`;
 }

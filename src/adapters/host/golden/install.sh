@@ -9,7 +9,7 @@ umask 022
 LC_ALL=C
 export LC_ALL
 S=$root/.sunny
-HELD= ASKED=
+HELD= WALL= N_BOOT=-
 fail() {
 unlock
 printf '!%s %s\n' "$1" "$2"
@@ -54,10 +54,11 @@ else
 U=$(date +%s)
 fi
 }
+flush() { sync "$S/fence" "$@" 2>/dev/null || :; }
 put() {
 { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
 { make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
-sync "$1" 2>/dev/null || :
+flush "$1"
 }
 detach() {
 if command -v setsid >/dev/null 2>&1; then
@@ -85,14 +86,23 @@ fail CURRENT_NOT_A_LINK "$root/current is not a link"
 fi
 }
 pending() {
-N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
+N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=- N_WALL=
 [ -r "$S/pending" ] || return 1
-read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
+read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT N_WALL <"$S/pending" || return 1
 }
 now() {
 uptime
-[ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
-NOW=$((ASKED + U - ASKED_AT))
+if [ -z "$WALL" ] && [ "$N_BOOT" = "$B" ]; then WALL=$N_WALL; fi
+[ -n "$WALL" ] || WALL=$(($(date +%s) - U))
+NOW=$((U + WALL))
+}
+fenced() {
+F_TOKEN= F_AUTHORITY= F_END= F_LINES=0
+[ -r "$S/fence" ] || return 1
+while read -r f_token f_authority f_end; do
+F_LINES=$((F_LINES + 1))
+case $f_end$F_LINES in 1 | .[1-9]*) F_TOKEN=$f_token F_AUTHORITY=$f_authority F_END=$f_end ;; esac
+done <"$S/fence"
 }
 noted() {
 now
@@ -187,24 +197,33 @@ give_back() {
 { true >"$S/queue" && echo >>"$S/queue"; } 2>/dev/null || :
 }
 check_fence() {
-[ -r "$S/fence" ] || return 0
-read -r f_token f_authority <"$S/fence"
-[ "$f_authority" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $f_authority, not to $authority"
-[ "$f_token" -le "$token" ] || fail HOST_FENCED "the host has seen token $f_token, this one is $token"
-[ "$f_token" -eq "$token" ] && [ -r "$S/attempts" ] || return 0
+fenced || return 0
+[ "$F_AUTHORITY" = "$authority" ] || fail HOST_FENCED "the host belongs to authority $F_AUTHORITY, not to $authority"
+[ "$F_TOKEN" -le "$token" ] || fail HOST_FENCED "the host has seen token $F_TOKEN, this one is $token"
+[ "$F_TOKEN" -eq "$token" ] && [ -r "$S/attempts" ] || return 0
 while read -r f_key f_attempt; do
 if [ "$f_key" = "$key" ] && [ "$f_attempt" -gt "$attempt" ]; then
 fail HOST_FENCED "the host has seen attempt $f_attempt of this step, this one is $attempt"
 fi
 done <"$S/attempts"
 }
+raise_fence() {
+if [ "$F_END" != . ] || [ "$F_LINES" -ge 16 ]; then
+put "$S/fence" "$token $authority ."
+return
+fi
+write_fence || { make_room && write_fence; } || unwritable "$S/fence"
+[ $# -gt 0 ] || flush
+}
+write_fence() {
+{ printf '\n%s %s .\n' "$token" "$authority" >>"$S/fence"; } 2>/dev/null
+}
 enter() {
-f_token=
 check_fence
 lock
 check_fence
-if [ "$f_token" != "$token" ]; then
-put "$S/fence" "$token $authority"
+if [ "$F_TOKEN" != "$token" ]; then
+raise_fence "$@"
 true >"$S/attempts"
 QUEUED=30
 fi
@@ -222,7 +241,7 @@ give_up() {
 digest_of() {
   if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi
 }
-enter
+enter later
 if [ -f "$root/releases/$id/.sunny-release" ]; then
   cat <&3 >/dev/null
   echo "installed no"

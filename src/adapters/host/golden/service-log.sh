@@ -4,7 +4,7 @@ umask 022
 LC_ALL=C
 export LC_ALL
 S=$root/.sunny
-HELD= ASKED=
+HELD= WALL= N_BOOT=-
 fail() {
 unlock
 printf '!%s %s\n' "$1" "$2"
@@ -49,10 +49,11 @@ else
 U=$(date +%s)
 fi
 }
+flush() { sync "$S/fence" "$@" 2>/dev/null || :; }
 put() {
 { printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } 2>/dev/null ||
 { make_room && printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"; } || unwritable "$1"
-sync "$1" 2>/dev/null || :
+flush "$1"
 }
 detach() {
 if command -v setsid >/dev/null 2>&1; then
@@ -80,14 +81,23 @@ fail CURRENT_NOT_A_LINK "$root/current is not a link"
 fi
 }
 pending() {
-N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=-
+N_TURN=- N_ID=- N_PREV=- N_EXPOSED=0 N_UNTIL=0 N_BOOT=- N_WALL=
 [ -r "$S/pending" ] || return 1
-read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT <"$S/pending" || return 1
+read -r N_TURN N_ID N_PREV N_EXPOSED N_UNTIL N_BOOT N_WALL <"$S/pending" || return 1
 }
 now() {
 uptime
-[ -n "$ASKED" ] || ASKED=$(date +%s) ASKED_AT=$U
-NOW=$((ASKED + U - ASKED_AT))
+if [ -z "$WALL" ] && [ "$N_BOOT" = "$B" ]; then WALL=$N_WALL; fi
+[ -n "$WALL" ] || WALL=$(($(date +%s) - U))
+NOW=$((U + WALL))
+}
+fenced() {
+F_TOKEN= F_AUTHORITY= F_END= F_LINES=0
+[ -r "$S/fence" ] || return 1
+while read -r f_token f_authority f_end; do
+F_LINES=$((F_LINES + 1))
+case $f_end$F_LINES in 1 | .[1-9]*) F_TOKEN=$f_token F_AUTHORITY=$f_authority F_END=$f_end ;; esac
+done <"$S/fence"
 }
 noted() {
 now
