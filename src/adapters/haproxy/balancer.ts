@@ -54,8 +54,7 @@ class Haproxy implements LoadBalancer {
     // Before the first order, so that an unknown server changes nothing on any of them.
     for (const [at, one] of seen.entries()) this.#require(server, change, one, this.#balancers[at]!);
     this.#ordered.set(server, { ...this.#ordered.get(server), ...change });
-    const commands = changeCommands({ backend: this.#options.backend, server }, change);
-    await all(this.#balancers.map(({ endpoint }) => order(endpoint, commands, scope)));
+    await this.#orderAll(changeCommands({ backend: this.#options.backend, server }, change), scope);
   }
 
   async waitIdle(server: string, withinMs: number, scope: StepScope): ReturnType<LoadBalancer["waitIdle"]> {
@@ -80,8 +79,15 @@ class Haproxy implements LoadBalancer {
   async closeSessions(server: string, scope: StepScope): Promise<void> {
     const seen = await this.#observe(scope);
     for (const [at, one] of seen.entries()) this.#require(server, {}, one, this.#balancers[at]!);
-    const command = closeCommand({ backend: this.#options.backend, server });
-    await all(this.#balancers.map(({ endpoint }) => order(endpoint, [command], scope)));
+    await this.#orderAll([closeCommand({ backend: this.#options.backend, server })], scope);
+  }
+
+  /** Those that know a fence first: where one of them refuses, the others, which would obey anybody, are told nothing. */
+  async #orderAll(commands: readonly string[], scope: StepScope): Promise<void> {
+    for (const target of ["fenced", "bounded"] as const) {
+      const told = this.#balancers.filter(({ endpoint }) => endpoint.target === target);
+      await all(told.map(({ endpoint }) => order(endpoint, commands, scope)));
+    }
   }
 
   async #until(withinMs: number, scope: StepScope, done: (seen: readonly Observation[]) => boolean): Promise<boolean> {

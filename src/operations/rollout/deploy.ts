@@ -5,7 +5,7 @@ import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } f
 import { armsStep, bake } from "./bake.ts";
 import { canaryWeight, capacityProblem, groupsOf, minServing, trafficPart } from "./capacity.ts";
 import { capacityStep, fenceSteps } from "./guards.ts";
-import { deploymentProblems, foreignHosts, unknownServers } from "./preconditions.ts";
+import { deploymentProblems, requireOwnHosts, unknownServers } from "./preconditions.ts";
 import type { Arms, RolloutPorts } from "./ports.ts";
 import { rollBackTo, takeDown } from "./rollback.ts";
 import { all, one, ordering, reading, refusal } from "./steps.ts";
@@ -40,12 +40,7 @@ export function deployProduction(ports: RolloutPorts): Operation {
       const { system } = call;
       const found = await survey(ports, hostNames(call));
       // Known before anything is touched, so it is said before anything is touched.
-      const foreign = foreignHosts(ports.authority, found);
-      if (foreign.length > 0) {
-        const whose = foreign.map((one) => one.message).join(", ");
-        const remedy = "when nobody deploys from another state directory any more, `sunny adopt` takes them over";
-        throw refusal("HOST_FENCED", `${whose}, this state directory is ${ports.authority}: ${remedy}`, foreign);
-      }
+      requireOwnHosts(ports.authority, found.hosts);
       const unknown = unknownServers(hostNames(call), found.servers);
       if (unknown !== undefined) throw refusal("SERVER_UNKNOWN", unknown);
       const group = hostNames(call).slice(0, system.rollout.maxUnavailable);

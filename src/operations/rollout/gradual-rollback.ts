@@ -8,6 +8,7 @@ import { groupsOf } from "./capacity.ts";
 import { capacityStep, fenceSteps } from "./guards.ts";
 import { namedHosts, unknownHosts } from "./named-hosts.ts";
 import type { BakeVerdict, RolloutPorts } from "./ports.ts";
+import { refuseForeignHosts } from "./preconditions.ts";
 import { resolveTarget } from "./resolve-release.ts";
 import type { Target } from "./resolve-release.ts";
 import { refuseNewerSchema, rollBackTo } from "./rollback.ts";
@@ -40,8 +41,10 @@ export function gradualRollback(ports: RolloutPorts): Operation {
     changes: ["hosts", "traffic"],
     restores: true,
     deadlineMs: 6 * 3_600_000,
-    observe: async ({ args: { version }, previous }) =>
-      version === undefined ? null : refuseNewerSchema(ports, version, previous),
+    async observe({ args: { version, hosts }, previous, system, mode }) {
+      await refuseForeignHosts(ports, namedHosts(hosts) ?? system.hosts.map((host) => host.name), mode);
+      return version === undefined ? null : refuseNewerSchema(ports, version, previous);
+    },
     run: (ctx, call) => run(ctx, ports, call),
     wayBack: {
       kind: "revert",

@@ -1,8 +1,9 @@
-import type { Finding } from "../../operation.ts";
+import type { Finding, OperationCall } from "../../operation.ts";
 import type { System } from "../../system/schema.ts";
 import { unreadable } from "./survey.ts";
-import type { ServerState } from "./ports.ts";
-import type { Survey } from "./survey.ts";
+import type { RolloutPorts, ServerState } from "./ports.ts";
+import { refusal } from "./steps.ts";
+import type { Survey, SurveyedHost } from "./survey.ts";
 
 /**
  * What stands in the way of a rollout, before anything is touched; empty when nothing does. A run that goes on after a hold
@@ -37,12 +38,40 @@ export function deploymentProblems(
  * Hosts that belong to another state directory, which would refuse every change. Hosts that belong to nobody are taken with
  * the first change.
  */
-export function foreignHosts(authority: string, { hosts }: Pick<Survey, "hosts">): Finding[] {
+export function foreignHosts(authority: string, hosts: readonly Pick<SurveyedHost, "host" | "state">[]): Finding[] {
   return hosts.flatMap(({ host, state }) => {
     const fence = state?.fence ?? null;
     if (fence === null || fence.authority === authority) return [];
     return [{ subject: host, ok: false, message: `${host} belongs to authority ${fence.authority}` }];
   });
+}
+
+/** What to do about them, as the end of a sentence. */
+export function foreignRemedy(authority: string): string {
+  const remedy = "when nobody deploys from another state directory any more, `sunny adopt` takes them over";
+  return `this state directory is ${authority}: ${remedy}`;
+}
+
+/** @throws TerminalError HOST_FENCED with each host that belongs to somebody else, before anything was touched. */
+export function requireOwnHosts(authority: string, hosts: readonly Pick<SurveyedHost, "host" | "state">[]): void {
+  const foreign = foreignHosts(authority, hosts);
+  if (foreign.length === 0) return;
+  const whose = foreign.map((one) => one.message).join(", ");
+  throw refusal("HOST_FENCED", `${whose}, ${foreignRemedy(authority)}`, foreign);
+}
+
+/**
+ * The same for what changes hosts by hand, when it is planned: a load balancer may know no fence, and would do for a
+ * stranger what the hosts refuse. A host that cannot be read is not judged. In the plan of a deployment the rollout asks.
+ */
+export async function refuseForeignHosts(
+  { authority, fleet }: Pick<RolloutPorts, "authority" | "fleet">,
+  hosts: readonly string[],
+  mode: OperationCall<unknown>["mode"],
+): Promise<void> {
+  if (mode === "deploy") return;
+  const found = hosts.map(async (host) => ({ host, state: await fleet.read(host).catch(() => null) }));
+  requireOwnHosts(authority, await Promise.all(found));
 }
 
 /** Which hosts the load balancer, or one of several, has no server for; undefined when it has one for each. */

@@ -7,6 +7,7 @@ import { groupsOf, isServing } from "./capacity.ts";
 import { capacityStep } from "./guards.ts";
 import type { RolloutPorts } from "./ports.ts";
 import { namedHosts, unknownHosts } from "./named-hosts.ts";
+import { refuseForeignHosts } from "./preconditions.ts";
 import { all, one, ordering, refusal } from "./steps.ts";
 import { surveyStep, unreadable } from "./survey.ts";
 import { drainStep, healthStep, trafficStep } from "./turn.ts";
@@ -31,6 +32,10 @@ export function restartService(ports: RolloutPorts): Operation {
     changes: ["hosts", "traffic"],
     restores: true,
     deadlineMs: 3 * 3_600_000,
+    async observe({ args: { host }, system, mode }) {
+      await refuseForeignHosts(ports, namedHosts(host) ?? system.hosts.map(({ name }) => name), mode);
+      return null;
+    },
     run: (ctx, call) => restart(ctx, ports, call),
     wayBack: {
       kind: "revert",

@@ -116,6 +116,26 @@ describe("rollback", () => {
     assert.deepEqual(world.hosts.picture(), { ...all("2.0.0 ready 100"), "web-2": "2.1.0 drain 100" });
   });
 
+  it("touches neither hosts that belong to somebody else by now nor their traffic, and brings the others back", async () => {
+    const world = updatedWorld(["web-1", "web-2", "web-3", "web-4"]);
+    for (const name of ["web-1", "web-4"]) world.hosts.host(name).authority = "b";
+    const error = failureOf(await run(world, "rollback", { version: "2.0.0" }));
+    assert.equal(error.code, "ROLLBACK_INCOMPLETE");
+    assert.match(
+      error.message,
+      /web-1 belongs to authority b and is left as it is; web-4 belongs .* is a: .*`sunny adopt`/,
+    );
+    assert.deepEqual(world.hosts.picture(), {
+      ...all("2.0.0 ready 100"),
+      "web-1": "2.1.0 ready 100",
+      "web-4": "2.1.0 ready 100",
+    });
+    assert.deepEqual(
+      world.hosts.events.filter((event) => /^web-[14]/.test(event)),
+      [],
+    );
+  });
+
   it("goes on past a host that does not get healthy, and leaves that one out of traffic", async () => {
     const world = updatedWorld(["web-1", "web-2"]);
     const host = world.hosts.host("web-1");

@@ -6,6 +6,7 @@ import { armsStep } from "./bake.ts";
 import { isServing, minServingInRollback, nextToBringBack } from "./capacity.ts";
 import { fenceSteps } from "./guards.ts";
 import type { RolloutPorts, ServerState } from "./ports.ts";
+import { foreignHosts, foreignRemedy, refuseForeignHosts } from "./preconditions.ts";
 import { resolveTarget } from "./resolve-release.ts";
 import type { Target } from "./resolve-release.ts";
 import { one, reading, refusal, settle } from "./steps.ts";
@@ -32,7 +33,14 @@ export function rollback(ports: RolloutPorts): Operation {
     changes: ["hosts", "traffic"],
     restores: true,
     deadlineMs: 3 * 3_600_000,
-    observe: ({ args: { version }, previous }) => refuseNewerSchema(ports, version, previous),
+    async observe({ args: { version }, previous, system, mode }) {
+      await refuseForeignHosts(
+        ports,
+        system.hosts.map((host) => host.name),
+        mode,
+      );
+      return refuseNewerSchema(ports, version, previous);
+    },
     run: (ctx, call) => rollBackTo(ctx, ports, call, call.args.version),
     wayBack: { kind: "none", why: "it is the way back itself; from wherever it stops, it can be run again" },
   });
@@ -108,10 +116,18 @@ async function bringBack(
   target: Target | null,
 ): Promise<OperationReport> {
   const goal = target === null ? "no release" : target.version;
-  const back = found.hosts.filter((host) => isThere(host, target));
-  const away = found.hosts.filter((host) => !isThere(host, target) && host.state !== null).toSorted(byUrgency);
-  const lost = found.hosts.filter((host) => host.state === null);
+  const { authority } = env.ports;
+  // Their traffic is not ours to take either, and a load balancer that knows no fence would do it.
+  const foreign = foreignHosts(authority, found.hosts);
+  const own = found.hosts.filter(({ host }) => !foreign.some(({ subject }) => subject === host));
+  const back = own.filter((host) => isThere(host, target));
+  const away = own.filter((host) => !isThere(host, target) && host.state !== null).toSorted(byUrgency);
+  const lost = own.filter((host) => host.state === null);
   const failures: Finding[] = lost.map(({ host, problem }) => ({ subject: host, ok: false, message: problem }));
+  for (const one of foreign) {
+    const remedy = one === foreign.at(-1) ? `, ${foreignRemedy(authority)}` : "";
+    failures.push({ ...one, message: `${one.message} and is left as it is${remedy}` });
+  }
   const hosts = found.hosts.map(({ host }) => host);
   if (away.length > 0) await one(ctx, armsStep(env, "watch-nothing", { canary: [], baseline: [] }));
 

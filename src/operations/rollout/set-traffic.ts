@@ -6,6 +6,7 @@ import type { Operation, OperationCall, OperationReport } from "../../operation.
 import type { System } from "../../system/schema.ts";
 import { capacityProblem, minServing } from "./capacity.ts";
 import type { RolloutPorts, ServerChange, ServerState } from "./ports.ts";
+import { refuseForeignHosts } from "./preconditions.ts";
 import { one, ordering, reading, refusal } from "./steps.ts";
 
 const args = z
@@ -40,6 +41,7 @@ export function setTraffic(ports: RolloutPorts): Operation {
       const servers = await ports.loadBalancer.read();
       const problem = problemOf(servers, call.args, call.system);
       if (problem !== null) throw new SunnyError(problem.code, problem.message, { hint: problem.hint });
+      await refuseForeignHosts(ports, [nameOf(call.args)], call.mode);
       const { admin, weightPercent } = serverIn(servers, nameOf(call.args)) as ServerState;
       return { admin, weightPercent } satisfies Before;
     },

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../clock.ts";
+import { TerminalError } from "../../engine/context.ts";
+import type { StepScope } from "../../engine/context.ts";
+import { haproxyBalancer } from "./balancer.ts";
+import type { HaproxyEndpoint } from "./endpoint.ts";
+
+const OBSERVED = [
+  "Name: HAProxy\nPid: 41\nUptime_sec: 7\n",
+  "# pxname,svname,qcur,scur,stot,econ,eresp,check_status,check_code,last_chk,hrsp_5xx,check_desc,used_conn_cur,",
+  "be,web-1,0,0,0,0,0,L7OK,200,,0,Layer7 check passed,0,\n",
+  "1\n# be_id be_name srv_id srv_name srv_op_state srv_admin_state srv_uweight srv_iweight",
+  "3 be 1 web-1 2 0 100 100\n\n",
+].join("\n");
+
+const scope: StepScope = {
+  signal: new AbortController().signal,
+  idempotencyKey: "k",
+  fence: { token: 1, attempt: 1 },
+  log: () => {},
+};
+
+test("a load balancer that obeys anybody is told nothing that one with a fence refused", async () => {
+  const told: string[] = [];
+  const endpoint = (name: string, target: HaproxyEndpoint["target"], owner: boolean): HaproxyEndpoint => ({
+    name,
+    target,
+    pollMs: 1,
+    ask: async () => OBSERVED,
+    async order(commands) {
+      told.push(...commands.map((command) => `${name}: ${command}`));
+      if (!owner) throw new TerminalError("LOAD_BALANCER_FENCED", `${name}: belongs to somebody else`);
+      return commands.map(() => "\n");
+    },
+  });
+  const balancerOf = (owner: boolean) =>
+    haproxyBalancer({
+      backend: "be",
+      endpoints: [endpoint("tcp:lb-2:9000", "bounded", true), endpoint("ssh:lb-1:/s", "fenced", owner)],
+      clock: systemClock,
+    });
+  const drain = "set server be/web-1 state drain";
+  const close = "shutdown sessions server be/web-1";
+  await assert.rejects(balancerOf(false).set("web-1", { admin: "drain" }, scope), { code: "LOAD_BALANCER_FENCED" });
+  await assert.rejects(balancerOf(false).closeSessions("web-1", scope), { code: "LOAD_BALANCER_FENCED" });
+  assert.deepEqual(told.splice(0), [`ssh:lb-1:/s: ${drain}`, `ssh:lb-1:/s: ${close}`]);
+  await balancerOf(true).set("web-1", { admin: "drain" }, scope);
+  assert.deepEqual(told, [`ssh:lb-1:/s: ${drain}`, `tcp:lb-2:9000: ${drain}`]);
+});
