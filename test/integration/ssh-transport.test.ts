@@ -19,6 +19,8 @@ import { after, before, describe, test } from "node:test";
 import type { TestContext } from "node:test";
 import { RetryableError, TerminalError } from "../../src/engine/context.ts";
 import type { SshTarget } from "../../src/adapters/ssh/argv.ts";
+import { systemClock } from "../../src/clock.ts";
+import type { Clock } from "../../src/clock.ts";
 import { startCutter } from "../support/cutter.ts";
 import { without } from "../support/programs.ts";
 import { makeKey } from "../support/sshd.ts";
@@ -137,6 +139,41 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
       env: quietEnv(),
     });
     await assert.rejects(transport.run("a", "echo never", soon), refusal("SSH_REFUSED", /^a: .*Permission denied/));
+  });
+
+  test("an account whose shell runs no scripts is told from a host that cannot be reached, with what it said", async () => {
+    const file = path.join(world.dir, "sshd", "authorized_keys");
+    const key = readFileSync(file, "utf8");
+    const begun = path.join(world.dir, "begun");
+    const forced = (command: string): void => writeFileSync(file, `command="${command}" ${key}`);
+    try {
+      forced("echo This account is closed");
+      await assert.rejects(
+        world.transportOf({}).run("a", "echo", soon),
+        refusal("HOST_UNREACHABLE", "runs no scripts: it ended", '"This account is closed"', "'exec sh'"),
+      );
+      forced(`touch '${begun}'; exec cat >/dev/null`);
+      // Its time is over as soon as the forced command runs.
+      let late = (): void => {};
+      const timer: Clock["timer"] = (ms, run) => {
+        if (ms !== 4_711) return systemClock.timer(ms, run);
+        late = run;
+        return () => {};
+      };
+      const waiting = world.transportOf({ clock: { ...systemClock, timer } }).run("a", "echo", { deadlineMs: 4_711 });
+      const refused = assert.rejects(
+        waiting,
+        refusal("HOST_UNREACHABLE", "runs no scripts: none began within 4711 ms"),
+      );
+      await until(
+        async () => existsSync(begun),
+        (seen) => seen,
+      );
+      late();
+      await refused;
+    } finally {
+      writeFileSync(file, key);
+    }
   });
 
   test("a host that is down is worth another try", async () => {

@@ -125,6 +125,21 @@ export function failureError(
   }
 }
 
+/**
+ * The host let us in, and its first word did not come: a shell that lets nobody work, a startup file that ends or keeps the
+ * shell, a forced command. `heard` is what it said instead, `why` how that showed.
+ */
+export function noShellError(host: string, target: SshTarget, heard: string, why: string): RetryableError {
+  const said = heard.trim() === "" ? "nothing" : JSON.stringify(lastWords(heard).slice(-200));
+  const user = target.user === undefined ? "" : `${target.user}@`;
+  return new RetryableError(
+    "HOST_UNREACHABLE",
+    `${host}: ${target.address} port ${target.port} lets ${target.user ?? "the user"} in, but its login shell runs no ` +
+      `scripts: ${why}, and it said ${said}. Look at the account's shell, its startup files and a forced command with: ` +
+      `ssh -T -p ${target.port} ${user}${target.address} 'exec sh'`,
+  );
+}
+
 /** What `ssh` said last, on one line; banners and blank lines are left out. */
 function lastWords(stderr: string): string {
   const lines = stderr.split(/\r?\n/).filter((line) => line.trim() !== "" && !/^[@\s]+$/.test(line));

@@ -100,6 +100,11 @@ export class Session {
     return this.#stderr.text();
   }
 
+  /** What the host said instead of being ready; a login shell may say something before it is, too. */
+  heard(): string {
+    return this.#stdout.text();
+  }
+
   /** Runs a script; only when the session is ready and no other one runs. */
   async run(order: SessionOrder): Promise<ScriptResult> {
     const { marker, signal } = order;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { rmSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import { sleep } from "../../clock.ts";
@@ -12,7 +12,7 @@ import type { ScriptOptions, ScriptResult, Transport } from "../../operations/ro
 import { connectArgv, exitArgv, keyArgv, processesOf, shareArgv } from "./argv.ts";
 import type { SshTarget, SshTimes } from "./argv.ts";
 import { makeControlDirectory } from "./control-directory.ts";
-import { failureError, failureOf, shownKey } from "./failure.ts";
+import { failureError, failureOf, noShellError, shownKey } from "./failure.ts";
 import { REMOTE_COMMAND } from "./framing.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { Lane, PoolCounts } from "./pool.ts";
@@ -135,6 +135,8 @@ class OpenSsh implements SshTransport {
       const again = failureOf(end.words) === "dropped" && attempt < STARTS && spent.ms < order.deadlineMs;
       // What a bastion complains about may be shown nowhere else: ask it once.
       const known = !again || (attempt === 1 && target.jump !== undefined);
+      if (!again && end.heard.trim() !== "" && failureOf(end.words) === "unreachable")
+        throw noShellError(host, target, end.heard, "it ended");
       const error = known ? await this.#failed(host, target, end.words) : null;
       if (error !== null && !(again && error instanceof RetryableError)) throw error;
       this.#droppedStarts++;
@@ -143,7 +145,7 @@ class OpenSsh implements SshTransport {
     }
   }
 
-  /** One script over one session; or, when nothing was sent, what `ssh` said. `spent` grows by what it took. */
+  /** One script over one session; or, when nothing was sent, what `ssh` and the host said. `spent` grows by what it took. */
   async #attempt(
     host: string,
     target: SshTarget,
@@ -151,7 +153,7 @@ class OpenSsh implements SshTransport {
     order: ScriptOptions,
     payload: Payload | null,
     spent: { ms: number },
-  ): Promise<ScriptResult | { readonly words: string; readonly kind: Lane["kind"] }> {
+  ): Promise<ScriptResult | { readonly words: string; readonly heard: string; readonly kind: Lane["kind"] }> {
     const { clock } = this.#options;
     const lane = order.fresh === true ? await this.#freshLane(target, order) : await this.#lane(host, target, order);
     let session: Session | undefined;
@@ -164,7 +166,9 @@ class OpenSsh implements SshTransport {
       const end = began + order.deadlineMs;
       session = lane.kind === "first" ? this.#first.get(host)?.session : await this.#open(lane, host, target, order);
       leave();
-      if (session?.usable !== true) return { words: session?.words() ?? "", kind: lane.kind };
+      if (session?.usable !== true) {
+        return { words: session?.words() ?? "", heard: session?.heard() ?? "", kind: lane.kind };
+      }
       const marker = `@sunny-end-${randomBytes(8).toString("hex")}`;
       const before = session.sentBytes;
       const deadlineMs = Math.max(0, end - clock.monotonic());
@@ -192,9 +196,12 @@ class OpenSsh implements SshTransport {
     const session = new Session({ program: this.#program, argv, env: this.#env, clock });
     if (lane.kind === "cold") this.#connections++;
     let late = false;
+    let letIn = false;
     const onAbort = (): void => session.kill();
     const cancel = clock.timer(order.deadlineMs, () => {
       late = true;
+      // It is there from the login to the end of the process.
+      letIn = existsSync(socket);
       session.kill();
     });
     order.signal?.addEventListener("abort", onAbort, { once: true });
@@ -202,7 +209,7 @@ class OpenSsh implements SshTransport {
     try {
       const ready = await session.ready;
       order.signal?.throwIfAborted();
-      if (late) throw this.#late(host, target, order);
+      if (late) throw this.#late(host, target, order, { heard: session.heard(), letIn });
       if (ready && lane.kind === "cold" && order.fresh !== true) this.#first.set(host, { session, socket });
       if (ready) lane.opened();
       return session;
@@ -252,7 +259,13 @@ class OpenSsh implements SshTransport {
       : this.#starts.enter(bastion, startsPerBastion, order.signal);
   }
 
-  #late(host: string, target: SshTarget, order: ScriptOptions): RetryableError {
+  #late(
+    host: string,
+    target: SshTarget,
+    order: ScriptOptions,
+    { heard, letIn }: { readonly heard: string; readonly letIn: boolean },
+  ): RetryableError {
+    if (letIn || heard !== "") return noShellError(host, target, heard, `none began within ${order.deadlineMs} ms`);
     const message = `${host}: no connection to ${target.address} port ${target.port} within ${order.deadlineMs} ms`;
     return new RetryableError("HOST_UNREACHABLE", message);
   }
