@@ -130,6 +130,21 @@ describe("the SSH transport against real servers", { skip: without("sshd", "ssh"
     writeFileSync(knownHostsFile, `${lines.find((line) => line.startsWith(`[${target.address}]`))}\n`);
     const strict = world.transportOf({ target: () => ({ ...target, jump, knownHostsFile }) });
     await assert.rejects(strict.run("a", "echo never", soon), refusal("SSH_HOST_KEY_UNKNOWN", bastion.address));
+    // Nothing listens on port 1: on the bastion, and then on the host behind it.
+    const closed = `${bastion.address}:1`;
+    const lost = world.transportOf({ target: () => ({ ...target, jump: closed }) });
+    await assert.rejects(
+      lost.run("a", "echo never", soon),
+      refusal(
+        "HOST_UNREACHABLE",
+        /through 127\.0\.2\.2:1: ssh: connect to host 127\.0\.2\.2 port 1: Connection refused$/,
+      ),
+    );
+    const behind = world.transportOf({ target: () => ({ ...target, port: 1, jump }) });
+    await assert.rejects(
+      behind.run("a", "echo never", soon),
+      refusal("HOST_UNREACHABLE", /, which cannot connect to it from there: stdio forwarding failed$/),
+    );
   });
 
   test("a key that the host does not know is refused for good", async () => {

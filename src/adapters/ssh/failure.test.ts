@@ -85,3 +85,21 @@ test("whoever does not let us in is named: the host, or the bastion on the way t
     /^web-1: 10\.0\.0\.7 port 22 does not let deploy in: Permission denied \(publickey\)\. /,
   );
 });
+
+test("a bastion that is down is named with its own words, and one that does not get further as well", () => {
+  const target = { address: "10.0.0.7", port: 22, jump: "ops@gate.internal:2222" };
+  const echo =
+    "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535\r\n";
+  const messageOf = (words: string): string => {
+    const stderr = `${words}\r\n${echo}`;
+    return failureError("web-1", target, failureOf(stderr), stderr, null).message;
+  };
+  assert.equal(
+    messageOf("ssh: connect to host gate.internal port 2222: Connection refused"),
+    "web-1: cannot connect to 10.0.0.7 port 22 through ops@gate.internal:2222: ssh: connect to host gate.internal port 2222: Connection refused",
+  );
+  assert.equal(
+    messageOf("stdio forwarding failed"),
+    "web-1: cannot connect to 10.0.0.7 port 22 through ops@gate.internal:2222, which cannot connect to it from there: stdio forwarding failed",
+  );
+});

@@ -121,7 +121,10 @@ export function failureError(
       return new TerminalError("SSH_CONFIG_INVALID", `${host}: OpenSSH cannot use its configuration: ${said}`, details);
     case "dropped":
     case "unreachable":
-      return new RetryableError("HOST_UNREACHABLE", `${host}: cannot connect to ${at}: ${said}`);
+      return new RetryableError(
+        "HOST_UNREACHABLE",
+        `${host}: cannot connect to ${at}${wayTo(target, stderr)}: ${said}`,
+      );
   }
 }
 
@@ -140,8 +143,21 @@ export function noShellError(host: string, target: SshTarget, heard: string, why
   );
 }
 
-/** What `ssh` said last, on one line; banners and blank lines are left out. */
+/** Where a host behind bastions was lost: on the way to it, or behind it. */
+function wayTo({ jump }: SshTarget, stderr: string): string {
+  if (jump === undefined) return "";
+  return /^stdio forwarding failed/m.test(stderr)
+    ? ` through ${jump}, which cannot connect to it from there`
+    : ` through ${jump}`;
+}
+
+/** What `ssh` says of a host whose bastion ended, whatever the bastion said of the reason. */
+const ECHO = /^kex_exchange_identification: Connection closed by remote host|^Connection closed by UNKNOWN port/;
+
+/** What `ssh` said last, on one line; banners, blank lines and the echo of another reason are left out. */
 function lastWords(stderr: string): string {
-  const lines = stderr.split(/\r?\n/).filter((line) => line.trim() !== "" && !/^[@\s]+$/.test(line));
+  const all = stderr.split(/\r?\n/).filter((line) => line.trim() !== "" && !/^[@\s]+$/.test(line));
+  const reasons = all.filter((line) => !ECHO.test(line));
+  const lines = reasons.length > 0 ? reasons : all;
   return lines.slice(-2).join("; ").slice(0, 500) || "ssh ended without a word";
 }

@@ -279,7 +279,7 @@ class OpenSsh implements SshTransport {
     const aboutKey = failure === "host-key-unknown" || failure === "host-key-changed";
     if (!aboutKey && target.jump === undefined) return failureError(host, target, failure, stderr, null);
     const verbose = await this.#said(keyArgv(target, this.#times));
-    const words = verbose.replaceAll(/^(?:debug\d:|OpenSSH_).*\n/gm, "");
+    const words = verbose.replaceAll(/^(?:debug\d:|OpenSSH_)[^\n]*\n/gm, "");
     const again = aboutKey ? failure : failureOf(words);
     const said = aboutKey || again === "unreachable" ? stderr : words;
     return failureError(host, target, failureOf(said), said, shownKey(verbose));
