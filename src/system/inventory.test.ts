@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { isSunnyError } from "../errors.ts";
@@ -29,8 +30,11 @@ const refused = (words: RegExp) => (error: unknown) =>
 
 test("hosts come from a file, as a list or under a key, with the defaults of the configuration", async (t) => {
   const file = path.join(place(t), "hosts.json");
-  for (const form of [HOSTS, { hosts: HOSTS, generated: "yesterday" }]) {
-    writeFileSync(file, JSON.stringify(form));
+  for (const [mark, form] of [
+    ["", HOSTS],
+    ["\u{FEFF}", { hosts: HOSTS, generated: "yesterday" }],
+  ] as const) {
+    writeFileSync(file, `${mark}${JSON.stringify(form)}`);
     const [first, second] = await readInventory({ kind: "file", path: file }, "/");
     assert.deepEqual(first?.connection, { kind: "ssh", address: "10.0.0.1", port: 22, jump: "gate" });
     assert.deepEqual([second?.name, second?.address], ["web-2", "127.0.0.1"]);
@@ -53,6 +57,9 @@ test("what cannot be read names its source, the host and the key", async (t) => 
     readInventory({ kind: "command", argv: ["sh", "-c", script], timeoutMs }, directory);
   await assert.rejects(readInventory({ kind: "file", path: `${directory}/none` }, "/"), refused(/none: ENOENT/));
   await assert.rejects(command("echo no access >&2; exit 3"), refused(/the command sh -c .*no access/));
+  await assert.rejects(command("echo no access >&2; exit 3"), refused(/: it exited with status 3: no access$/));
+  await assert.rejects(command("kill -KILL $$"), refused(/: it was ended by SIGKILL$/));
+  await assert.rejects(command("yes garbage", 60_000), refused(/: it printed more than 16 MiB$/));
   await assert.rejects(command("sleep 5", 100), refused(/did not end within 100 ms/));
   await assert.rejects(command("echo '[{'"), refused(/not JSON/));
   await assert.rejects(command("echo '{}'"), refused(/neither a list of hosts nor an object with one/));
@@ -62,6 +69,30 @@ test("what cannot be read names its source, the host and the key", async (t) => 
   );
   await assert.rejects(command(`echo '[{"root":"/x","port":1}]'`), refused(/host number 1 is wrong at name/));
 });
+
+test("a command that does not end when it is asked to is killed, and what it started is not waited for", async (t) => {
+  const directory = place(t);
+  const pids = path.join(directory, "pids");
+  const started = (): string[] => readFileSync(pids, "utf8").trim().split("\n");
+  try {
+    for (const script of ["trap '' TERM; while :; do sleep 0.1; done", "sleep 600 & echo $! >>pids; echo '[]'"]) {
+      const argv = ["sh", "-c", `echo $$ >>pids; ${script}`];
+      const listed = readInventory({ kind: "command", argv, timeoutMs: 2_000 }, directory);
+      await assert.rejects(listed, refused(/did not end within 2000 ms/));
+    }
+    assert.throws(() => process.kill(Number(started()[0]), 0), { code: "ESRCH" });
+  } finally {
+    started().forEach(kill);
+  }
+});
+
+function kill(pid: string): void {
+  try {
+    process.kill(Number(pid), "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
+}
 
 test("the configuration's own hosts and those of the inventory are one list without doubles", async (t) => {
   const directory = place(t);

@@ -1,11 +1,15 @@
 import { execFile } from "node:child_process";
+import type { ExecFileException } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import { systemClock } from "../clock.ts";
 import { messageOf, SunnyError } from "../errors.ts";
 import { hostSchema } from "./schema.ts";
 import type { HostSpec, System } from "./schema.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
+/** What a command gets to end by itself after it was asked to. */
+const KILL_MS = 2_000;
 
 const listSchema = z.union([
   z.array(hostSchema),
@@ -31,7 +35,8 @@ export async function readInventory(
   );
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    // Some editors and exports put a byte order mark before the first character.
+    json = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     throw invalid(source, `it is not JSON: ${messageOf(error)}`, error);
   }
@@ -44,20 +49,44 @@ function readList(file: string): Promise<string> {
   return readFile(file, "utf8");
 }
 
+/**
+ * A command that does not end in time is asked to, and killed when it does not: whoever waits for a list of hosts must not
+ * wait for ever. What it started, and what holds its output open, is not waited for.
+ */
 function commandOutput(
   command: Extract<NonNullable<System["inventory"]>, { kind: "command" }>,
   directory: string,
 ): Promise<string> {
   const [program = "", ...args] = command.argv;
   return new Promise((resolve, reject) => {
-    const options = { cwd: directory, timeout: command.timeoutMs, maxBuffer: MAX_BYTES, encoding: "utf8" } as const;
+    let late = false;
+    const options = { cwd: directory, maxBuffer: MAX_BYTES, encoding: "utf8" } as const;
     const child = execFile(program, args, options, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const why = error.killed === true ? `it did not end within ${command.timeoutMs} ms` : messageOf(error);
+      for (const cancel of timers) cancel();
+      if (error === null && !late) return resolve(stdout);
+      const why = late ? `it did not end within ${command.timeoutMs} ms` : whyEnded(error);
       reject(new Error([why, stderr.trim()].filter((part) => part !== "").join(": "), { cause: error }));
     });
+    const timers = [
+      systemClock.timer(command.timeoutMs, () => {
+        late = true;
+        child.kill("SIGTERM");
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }),
+      systemClock.timer(command.timeoutMs + KILL_MS, () => child.kill("SIGKILL")),
+    ];
+    // It may be gone before its input ends.
+    child.stdin?.on("error", () => {});
     child.stdin?.end();
   });
+}
+
+function whyEnded(error: ExecFileException | null): string {
+  if (error?.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `it printed more than ${MAX_BYTES / 1024 ** 2} MiB`;
+  if (typeof error?.code === "number") return `it exited with status ${error.code}`;
+  if (error?.signal !== undefined && error.signal !== null) return `it was ended by ${error.signal}`;
+  return messageOf(error);
 }
 
 /** Which host is wrong, and how: the union of the two forms would only say that neither fits. */

@@ -45,7 +45,7 @@ export async function loadSystem(file: string | undefined, cwd: string): Promise
   const parsed = systemSchema.safeParse(value);
   if (!parsed.success) throw invalid(found, text, parsed.error);
   const system = absolutePaths(await withInventory(parsed.data, path.dirname(found)), path.dirname(found));
-  if (system.hosts.length === 0) throw noHosts(found);
+  if (system.hosts.length === 0) throw noHosts(found, parsed.data.inventory);
   requireConsistent(found, text, system);
   return { system, file: found, sourceDigest: sha256(text) };
 }
@@ -70,10 +70,15 @@ async function withInventory(system: System, base: string): Promise<System> {
   return { ...system, hosts: [...system.hosts, ...(await readInventory(source, base))] };
 }
 
-function noHosts(file: string): SunnyError {
-  return new SunnyError("CONFIG_INVALID", "The configuration is wrong at hosts: there is not a single host", {
+function noHosts(file: string, inventory: System["inventory"]): SunnyError {
+  const source = inventory === undefined ? "" : inventory.kind === "file" ? inventory.path : inventory.argv.join(" ");
+  const message = "The configuration is wrong at hosts: there is not a single host";
+  return new SunnyError("CONFIG_INVALID", inventory === undefined ? message : `${message}, and none in its inventory`, {
     place: { file },
-    hint: "List the servers of the service under `hosts`, or name an `inventory` that does.",
+    hint:
+      inventory === undefined
+        ? "List the servers of the service under `hosts`, or name an `inventory` that does."
+        : `See why \`${source}\` lists none.`,
   });
 }
 
