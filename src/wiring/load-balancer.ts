@@ -30,14 +30,21 @@ export function loadBalancerOf(
   // Hosts of the service are taken over as such.
   const carriers = reached.filter((name) => !hosts.some((host) => host.name === name));
   const target = sockets.every(({ address }) => address.kind === "ssh") ? "fenced" : "bounded";
+  let made: Promise<LoadBalancer> | undefined;
+  const make = async (): Promise<LoadBalancer> => {
+    const { haproxyBalancer } = await import("../adapters/haproxy/balancer.ts");
+    const endpoints = sockets.map((socket) => endpointOf(socket, authority, clock, transports));
+    return haproxyBalancer({ backend, endpoints: await Promise.all(endpoints), clock });
+  };
+  const load = (): Promise<LoadBalancer> => (made ??= make());
   return port<LoadBalancer>(
-    async () => {
-      const { haproxyBalancer } = await import("../adapters/haproxy/balancer.ts");
-      const endpoints = sockets.map((socket) => endpointOf(socket, authority, clock, transports));
-      return haproxyBalancer({ backend, endpoints: await Promise.all(endpoints), clock });
-    },
+    load,
     { read: true, set: true, waitIdle: true, waitUp: true, closeSessions: true },
-    { target, ...(carriers.length === 0 ? {} : { adopt: adoptionOf(carriers, authority, transports) }) },
+    {
+      target,
+      check: async (...call) => (await load()).check?.(...call),
+      ...(carriers.length === 0 ? {} : { adopt: adoptionOf(carriers, authority, transports) }),
+    },
   );
 }
 

@@ -15,6 +15,7 @@ import type { RemoteSystem } from "../support/remote/remote-system.ts";
 import { type Fault, describeFaults } from "../support/remote/faults.ts";
 import { powerOff, powerOn } from "../support/remote/power.ts";
 import { makeKey } from "../support/sshd.ts";
+import type { SystemConfig } from "../../src/system/schema.ts";
 
 /** The known-hosts lines, with those of web-2 changed. */
 function changeKeys(system: RemoteSystem, change: (line: string) => string): void {
@@ -102,6 +103,18 @@ const FAULTS: readonly Fault[] = [
     says: [/LOAD_BALANCER_UNREACHABLE {2}ssh:lb-1:.*admin\.sock/],
     servers: null,
     after: (system) => renameSync(socketAside(system), system.haproxy.socket),
+  },
+  {
+    name: "a load balancer whose socket takes no orders is refused",
+    before: (system) => {
+      const { lookSocket } = system.haproxy;
+      system.changeConfig((config) => ({
+        ...config,
+        loadBalancer: { ...config.loadBalancer, sockets: [`ssh:lb-1:${lookSocket}`] } as SystemConfig["loadBalancer"],
+      }));
+    },
+    ends: "refused",
+    says: [/HAPROXY_COMMAND_FAILED {2}HAProxy at ssh:lb-1:.*look\.sock takes no orders: .* it needs `level admin`/],
   },
   {
     name: "an orchestrator with another state directory changes nothing, and is told whose the hosts are",

@@ -165,6 +165,8 @@ describe("HAProxy", { skip: without("haproxy") }, () => {
     });
     const refused = balancerOf(endpointOf(small.socket)).set("web-1", { weightPercent: 10 }, scope("small"));
     await assert.rejects(refused, code("HAPROXY_COMMAND_FAILED", /10 % of its weight 1.*weight 100/));
+    const checked = balancerOf(endpointOf(small.socket)).check?.(["web-1"], { weightPercent: 10 });
+    await assert.rejects(checked!, code("HAPROXY_COMMAND_FAILED", /10 % of its weight 1.*weight 100/));
     await small.stop();
   });
 
@@ -230,6 +232,14 @@ describe("HAProxy", { skip: without("haproxy") }, () => {
     await allReady();
     const looking = balancerOf(endpointOf(proxies[0]!.lookSocket));
     assert.equal((await looking.read()).length, 2);
+    await assert.rejects(
+      looking.check!(["web-1"], {}),
+      code(
+        "HAPROXY_COMMAND_FAILED",
+        /look\.sock takes no orders: the socket has `level operator`, it needs `level admin`/,
+      ),
+    );
+    await first().check?.(["web-1", "web-2"], { weightPercent: 10 });
     const refused = looking.set("web-1", { admin: "drain" }, scope("look"));
     await assert.rejects(refused, code("HAPROXY_COMMAND_FAILED", /Permission denied.*level admin/));
     const other = haproxyBalancer({ backend: "nope", endpoints: [endpointOf(proxies[0]!.socket)], clock: systemClock });

@@ -4,7 +4,7 @@ import { TerminalError } from "../../engine/context.ts";
 import type { StepScope } from "../../engine/context.ts";
 import { messageOf } from "../../errors.ts";
 import type { LoadBalancer, ServerChange } from "../../operations/rollout/ports.ts";
-import { changeCommands, closeCommand, observeCommand, SESSIONS_COMMAND } from "./commands.ts";
+import { changeCommands, closeCommand, LEVEL_COMMAND, observeCommand, SESSIONS_COMMAND } from "./commands.ts";
 import type { HaproxyEndpoint } from "./endpoint.ts";
 import { merged } from "./merge.ts";
 import { countUpgraded, parseObservation } from "./observation.ts";
@@ -47,6 +47,20 @@ class Haproxy implements LoadBalancer {
   async read(signal?: AbortSignal): ReturnType<LoadBalancer["read"]> {
     const seen = await all(this.#balancers.map((one) => this.#ask(one, signal)));
     return this.#merged(seen);
+  }
+
+  async check(servers: readonly string[], change: ServerChange, signal?: AbortSignal): Promise<void> {
+    await all(
+      this.#balancers.map(async (balancer) => {
+        const seen = await this.#ask(balancer, signal);
+        for (const server of servers) this.#require(server, change, seen, balancer);
+        const level = (await balancer.endpoint.ask(LEVEL_COMMAND, signal)).trim();
+        if (level !== "operator" && level !== "user") return;
+        const { name } = balancer.endpoint;
+        const message = `HAProxy at ${name} takes no orders: the socket has \`level ${level}\`, it needs \`level admin\``;
+        throw new TerminalError("HAPROXY_COMMAND_FAILED", message, { endpoint: name });
+      }),
+    );
   }
 
   async set(server: string, change: ServerChange, scope: StepScope): Promise<void> {

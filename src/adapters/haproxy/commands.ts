@@ -30,6 +30,9 @@ export function closeCommand(path: ServerPath): string {
   return `shutdown sessions server ${pathOf(path)}`;
 }
 
+/** What the connection may do: admin, operator or user (management.txt 9.3). */
+export const LEVEL_COMMAND = "show cli level";
+
 /** Lists every session with its state; about 1.5 KB each, so it is asked for rarely. */
 export const SESSIONS_COMMAND = "show sess all";
 

@@ -47,6 +47,8 @@ export function deployProduction(ports: RolloutPorts): Operation {
       const problem = capacityProblem(found.servers, group, minServing(system));
       if (problem !== undefined)
         throw refusal("CAPACITY_TOO_LOW", `the rollout would take out too many hosts: ${problem}`);
+      const { canaries, weight } = canariesOf(system, hostNames(call));
+      await ports.loadBalancer.check?.(canaries, { weightPercent: weight });
       return { active: Object.fromEntries(found.hosts.map(({ host, state }) => [host, state?.active?.id ?? null])) };
     },
     run: (ctx, call) => deploy(ctx, ports, call),
@@ -62,6 +64,16 @@ export function deployProduction(ports: RolloutPorts): Operation {
 }
 
 const hostNames = (call: Pick<OperationCall<Args>, "system">): string[] => call.system.hosts.map((host) => host.name);
+
+/** The hosts that get the release first, and the weight that each has meanwhile, in percent of its own. */
+function canariesOf(
+  { rollout: { canaryHosts, canaryPercent } }: OperationCall<Args>["system"],
+  hosts: readonly string[],
+): { readonly canaries: readonly string[]; readonly weight: number } {
+  const canaries = hosts.slice(0, canaryHosts);
+  const others = hosts.length - canaries.length;
+  return { canaries, weight: canaryPercent === null ? 100 : canaryWeight(canaryPercent, canaries.length, others) };
+}
 
 /** Steps of the way back are named apart from those of the way there. */
 const backCall = (call: OperationCall<Args>): OperationCall<Args> => ({ ...call, stepName: `${call.stepName}/back` });
@@ -87,11 +99,9 @@ async function deploy(ctx: DurableContext, ports: RolloutPorts, call: OperationC
     ctx,
     hosts.map((host) => ({ subject: host, call: installStep(env, host, release) })),
   );
-  const canaries = hosts.slice(0, Math.min(rollout.canaryHosts, hosts.length));
+  const { canaries, weight } = canariesOf(system, hosts);
   const left = call.again === true ? leftOut(found, hosts.slice(canaries.length)) : [];
   const rest = hosts.slice(canaries.length).filter((host) => !left.includes(host));
-  const percent = rollout.canaryPercent;
-  const weight = percent === null ? 100 : canaryWeight(percent, canaries.length, rest.length);
   const state: RolloutState = { ctx, env, release, hosts, updated: [] };
 
   // Batch hosts that a hold caught in the middle of their turn are missing from the capacity until they end it.

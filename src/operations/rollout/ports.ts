@@ -194,6 +194,11 @@ export interface LoadBalancer {
   readonly target: "fenced" | "bounded";
   /** @throws RetryableError LOAD_BALANCER_UNREACHABLE */
   read(signal?: AbortSignal): Promise<readonly ServerState[]>;
+  /**
+   * Fails as `set` would for any of these servers, as far as that can be told without giving the order; absent where it
+   * cannot. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED
+   */
+  check?(servers: readonly string[], change: ServerChange, signal?: AbortSignal): Promise<void>;
   /** Idempotent. @throws TerminalError SERVER_UNKNOWN, LOAD_BALANCER_FENCED */
   set(server: string, change: ServerChange, scope: StepScope): Promise<void>;
   /** Waits until nothing is in flight; at the latest after `withinMs` it answers what is left. */
