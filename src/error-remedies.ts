@@ -135,7 +135,8 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   CURRENT_NOT_A_LINK: "Move that directory into `releases/` of the host, and make `current` a link to it.",
   HOST_BUSY: "Try again; when it stays so, look on the host for what holds the lock.",
   HOST_DIGEST_MISMATCH: "Pack and sign the release again, or restore its archive, and make a new plan.",
-  HOST_DISK_FULL: "Free space on the host, below its root directory.",
+  HOST_DISK_FULL:
+    "Free space on the host, below its root directory; `df` and `df -i` there say whether bytes or inodes are missing.",
   HOST_FENCED: "When nobody deploys from the other state directory any more, `sunny adopt` takes the hosts over.",
   HOST_NOT_READABLE: "Give the user that Sunny connects as the right to read the host's root directory.",
   HOST_NOT_WRITABLE:

@@ -21,7 +21,7 @@ export async function probeService(target: ProbeTarget, clock: Clock, signal?: A
     const answer = await get(target, clock, signal);
     const latencyMs = Math.round(clock.monotonic() - started);
     const ok = answer.status === 200;
-    const reason = ok ? "" : `status ${answer.status}: ${answer.body.slice(0, 200).replaceAll(/\s+/g, " ").trim()}`;
+    const reason = ok ? "" : reasonOf(answer);
     return { ok, status: answer.status, version: versionIn(answer.body, target.versionField), latencyMs, reason };
   } catch (error) {
     const latencyMs = Math.round(clock.monotonic() - started);
@@ -29,7 +29,20 @@ export async function probeService(target: ProbeTarget, clock: Clock, signal?: A
   }
 }
 
-function get(target: ProbeTarget, clock: Clock, signal?: AbortSignal): Promise<{ status: number; body: string }> {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** Where a redirection leads, which is never followed: another address would answer for this host. */
+  readonly location: string | undefined;
+}
+
+function reasonOf({ status, body, location }: Answer): string {
+  if (location !== undefined) return `status ${status}, which leads to ${location.slice(0, 200)}`;
+  const said = body.slice(0, 200).replaceAll(/\s+/g, " ").trim();
+  return said === "" ? `status ${status}` : `status ${status}: ${said}`;
+}
+
+function get(target: ProbeTarget, clock: Clock, signal?: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = nodeHttp().request({
       host: target.address,
@@ -39,12 +52,15 @@ function get(target: ProbeTarget, clock: Clock, signal?: AbortSignal): Promise<{
       headers: { connection: "close", accept: "application/json", "user-agent": "sunny-probe" },
       ...(signal === undefined ? {} : { signal }),
     });
-    const cancel = clock.timer(target.timeoutMs, () =>
-      call.destroy(new Error(`no answer within ${target.timeoutMs} ms`)),
-    );
+    let begun = false;
+    const cancel = clock.timer(target.timeoutMs, () => {
+      const what = begun ? "the answer did not end" : "no answer";
+      call.destroy(new Error(`${what} within ${target.timeoutMs} ms`));
+    });
     call.once("close", cancel);
     call.once("error", reject);
     call.once("response", (response) => {
+      begun = true;
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
@@ -52,7 +68,9 @@ function get(target: ProbeTarget, clock: Clock, signal?: AbortSignal): Promise<{
         if (body.length > MAX_BODY_BYTES) call.destroy(new Error("the health answer is larger than 64 KiB"));
       });
       response.once("error", reject);
-      response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
+      response.once("end", () =>
+        resolve({ status: response.statusCode ?? 0, body, location: response.headers.location }),
+      );
     });
     call.end();
   });

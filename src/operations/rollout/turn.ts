@@ -197,7 +197,9 @@ async function seenByBalancer(
 export function probeProblem(probe: Probe, version: string | null): string | undefined {
   if (!probe.ok) return probe.reason;
   if (version === null || probe.version === version) return undefined;
-  return `it answers as version ${probe.version ?? "(none)"}, expected is ${version}`;
+  if (probe.version === null)
+    return `its health answer names no version, \`health.versionField\` says where; expected is ${version}`;
+  return `it answers as version ${probe.version}, expected is ${version}`;
 }
 
 /** The error of a host that is not as healthy as it has to be. */
