@@ -48,7 +48,8 @@ export function unreadable(hosts: readonly SurveyedHost[]): Finding[] {
 /** What a service said last, for a message; the log of the step gets more. */
 export async function lastWords(ports: RolloutPorts, host: string, scope: StepScope): Promise<string> {
   const lines = await ports.fleet.serviceLog(host, 10, scope.signal).catch(() => []);
-  const last = spoken(lines.at(-1) ?? "");
+  // A rule or a bracket at the end of a trace says nothing.
+  const last = spoken(lines.findLast((line) => /[\p{L}\p{N}]/u.test(line)) ?? "");
   if (lines.length > 0) scope.log(`${host}, end of the service's log:\n${lines.join("\n")}\n`);
   return last === "" ? "" : `; its log ends with: ${last}`;
 }
