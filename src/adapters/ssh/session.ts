@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessByStdio } from "node:child_process";
-import { createReadStream } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { readSentinel } from "../../operations/rollout/transport.ts";
 import type { ScriptResult } from "../../operations/rollout/transport.ts";
 import { GONE, PROLOGUE, READY, SEND, frame } from "./framing.ts";
+import { sendPayload } from "./payload.ts";
+import type { Payload } from "./payload.ts";
 
 /** How one session of the OpenSSH client is started. */
 export interface SessionOptions {
@@ -24,14 +25,6 @@ export interface SessionOrder {
   readonly stays: boolean;
   readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
-}
-
-export interface Payload {
-  readonly path: string;
-  /** First byte that is sent. */
-  readonly start: number;
-  /** How many are sent. */
-  readonly bytes: number;
 }
 
 /** At most this much of an output is kept, its end. */
@@ -111,10 +104,10 @@ export class Session {
     this.#stdout.clear();
     this.#stderr.clear();
     let ended: ScriptResult["ended"] = null;
-    let source: Readable | undefined;
+    const sending = new AbortController();
     const end = (why: "deadline" | "aborted"): void => {
       ended ??= why;
-      source?.destroy();
+      sending.abort();
       this.end();
     };
     const onAbort = (): void => end("aborted");
@@ -128,12 +121,12 @@ export class Session {
       this.#write(frame({ script, marker, payloadBytes: payload?.bytes ?? null, stays }));
       if (order.payload !== null) {
         await this.#seen(() => this.#stdout.text().includes(send) || isOver());
-        if (this.usable && !isOver()) source = this.#send(order.payload);
+        if (this.usable && !isOver()) this.#send(order.payload, sending.signal);
       }
       await this.#seen(isOver);
     } finally {
       cancel();
-      source?.destroy();
+      sending.abort();
       signal?.removeEventListener("abort", onAbort);
     }
     const answer = readSentinel(between(send, this.#stdout.text(), out), marker);
@@ -173,18 +166,10 @@ export class Session {
   }
 
   /** The input is left open: its end would say that nobody waits any more. */
-  #send(payload: Payload): Readable | undefined {
+  #send(payload: Payload, signal: AbortSignal): void {
     this.#sentBytes += payload.bytes;
-    if (payload.bytes === 0) return undefined;
-    const last = payload.start + payload.bytes - 1;
-    const source = createReadStream(payload.path, { start: payload.start, end: last, highWaterMark: 256 * 1024 });
-    // A file that cannot be read any more arrives short, and the host's digest check refuses it.
-    let left = payload.bytes;
-    source.on("data", (chunk) => (left -= chunk.length));
-    source.once("end", () => left > 0 && this.end());
-    source.on("error", () => this.end());
-    source.pipe(this.#child.stdin, { end: false });
-    return source;
+    // What arrives short because its file cannot be read any more, the host's digest check refuses.
+    sendPayload(payload, this.#child.stdin, signal).catch(() => this.end());
   }
 
   /** Resolves when `so` holds, true, or the process is gone, false. One at a time. */

@@ -17,7 +17,7 @@ import { REMOTE_COMMAND } from "./framing.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { Lane, PoolCounts } from "./pool.ts";
 import { Session } from "./session.ts";
-import type { Payload } from "./session.ts";
+import type { Payload } from "./payload.ts";
 import { Starts } from "./starts.ts";
 
 export interface SshTransportOptions {
