@@ -82,6 +82,10 @@ export async function openSunny(loaded: LoadedSystem, { clock }: { readonly cloc
   const people = loadPeople(system.people, (file) => readFileSync(file, "utf8"));
   const records = openRecords(system, clock);
   const { journal } = records;
+  if (loaded.listed !== undefined) {
+    const { keepInventory } = await import("./system/last-inventory.ts");
+    keepInventory(system.stateDir, loaded.listed);
+  }
   const statements = fileStatements(path.join(system.stateDir, "approvals"));
   const parts = partsOf(loaded, { clock, journal, people, statements, places: records.places });
   return {

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../clock.ts";
+import { rfc3339, systemClock, type Clock } from "../clock.ts";
 import type { LoadedSystem } from "../system/load.ts";
 import type { Sunny } from "../main.ts";
 import type { PlanStep, PlanWithin } from "../plan/model.ts";
@@ -37,8 +37,10 @@ export interface CliContext {
   exit(status: number): void;
 }
 
-/** Options that every verb takes. */
+/** Options that every verb takes, and what the verb itself says. */
 export interface GlobalOptions {
+  /** Without the inventory the verb is refused; others go on with what it listed last. */
+  readonly needsInventory?: boolean;
   readonly config?: string;
   readonly json?: boolean;
   readonly color?: boolean;
@@ -51,6 +53,12 @@ export interface ContextState {
   opened: Sunny | undefined;
   /** Where the command wrote, once it has begun. */
   output: Output | undefined;
+}
+
+function tellStale({ why, readAt }: NonNullable<LoadedSystem["stale"]>, output: Output): void {
+  const at = rfc3339(readAt);
+  output.note(`${why}\nGoing on with the hosts that it listed at ${at}.`);
+  output.event("inventory-stale", { why, readAt: at });
 }
 
 /** Builds the context of one command. */
@@ -67,10 +75,14 @@ export async function createContext(
   const cwd = process.cwd();
   let loaded: Promise<LoadedSystem> | undefined;
   const system = (): Promise<LoadedSystem> => {
-    loaded ??= import("../system/load.ts").then(({ loadSystem }) =>
-      loadSystem(options.config ?? (env["SUNNY_CONFIG"] === "" ? undefined : env["SUNNY_CONFIG"]), cwd),
-    );
+    loaded ??= load(options.config ?? (env["SUNNY_CONFIG"] === "" ? undefined : env["SUNNY_CONFIG"]));
     return loaded;
+  };
+  const load = async (file: string | undefined): Promise<LoadedSystem> => {
+    const { loadSystem } = await import("../system/load.ts");
+    const found = await loadSystem(file, cwd, { lastHosts: options.needsInventory !== true });
+    if (found.stale !== undefined) tellStale(found.stale, output);
+    return found;
   };
   const { userInfo } = await import("node:os");
   const output = createOutput({ json, stdout, stderr, clock: systemClock });

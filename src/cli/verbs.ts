@@ -4,6 +4,8 @@ import type { Configure } from "./configure.ts";
 export interface Verb {
   readonly summary: string;
   readonly group: "Plan" | "Run" | "Decide" | "Look" | "Keep";
+  /** It is about all hosts that there are now, and refused when the inventory cannot say which. */
+  readonly needsInventory?: true;
   load(): Promise<{ readonly configure: Configure }>;
 }
 
@@ -13,19 +15,22 @@ export const VERBS: Readonly<Record<string, Verb>> = {
   doctor: {
     summary: "check what runbook and configuration need before a run",
     group: "Plan",
+    needsInventory: true,
     load: () => import("./doctor.ts"),
   },
   plan: {
     summary: "compile runbook, system and release to a frozen plan",
     group: "Plan",
+    needsInventory: true,
     load: () => import("./plan.ts"),
   },
   rehearse: {
     summary: "try a plan in a simulated world, with each step failing and each crash",
     group: "Plan",
+    needsInventory: true,
     load: () => import("./rehearse.ts"),
   },
-  deploy: { summary: "carry out a plan", group: "Run", load: () => import("./deploy.ts") },
+  deploy: { summary: "carry out a plan", group: "Run", needsInventory: true, load: () => import("./deploy.ts") },
   rollback: {
     summary: "go back to an earlier release, at once or gradually",
     group: "Run",

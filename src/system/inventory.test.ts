@@ -6,8 +6,9 @@ import process from "node:process";
 import { test } from "node:test";
 import type { TestContext } from "node:test";
 import { isSunnyError } from "../errors.ts";
-import { readInventory } from "./inventory.ts";
+import { inventoryText, listedHosts } from "./inventory.ts";
 import { loadSystem } from "./load.ts";
+import type { HostSpec, System } from "./schema.ts";
 
 const HOSTS = [
   { name: "web-1", root: "/srv/api", port: 8080, connection: { kind: "ssh", address: "10.0.0.1", jump: "gate" } },
@@ -23,6 +24,13 @@ function place(t: TestContext): string {
   const directory = mkdtempSync(path.join(tmpdir(), "sunny-inventory-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
+}
+
+async function readInventory(
+  inventory: NonNullable<System["inventory"]>,
+  directory: string,
+): Promise<readonly HostSpec[]> {
+  return listedHosts(inventory, await inventoryText(inventory, directory));
 }
 
 const refused = (words: RegExp) => (error: unknown) =>

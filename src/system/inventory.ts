@@ -16,32 +16,38 @@ const listSchema = z.union([
   z.object({ hosts: z.array(hostSchema) }).transform((all) => all.hosts),
 ]);
 
+type Inventory = NonNullable<System["inventory"]>;
+
 /**
- * The hosts that are listed outside of the configuration: in a JSON file, or on the standard output of a command, which
- * runs in `directory` without a shell. Either an array of hosts as in `hosts`, or an object with that array as `hosts`.
- * Relative paths are those of the configuration.
+ * What lists hosts outside of the configuration: a JSON file, or the standard output of a command, which runs in `directory`
+ * without a shell.
+ *
+ * @throws INVENTORY_INVALID naming the file or command
+ */
+export async function inventoryText(inventory: Inventory, directory: string): Promise<string> {
+  try {
+    return await (inventory.kind === "file" ? readList(inventory.path) : commandOutput(inventory, directory));
+  } catch (error) {
+    throw invalid(inventory, messageOf(error), error);
+  }
+}
+
+/**
+ * The hosts in such a text: either an array of hosts as in `hosts`, or an object with that array as `hosts`. Relative paths
+ * are those of the configuration.
  *
  * @throws INVENTORY_INVALID naming the file or command, and the host and key that are wrong
  */
-export async function readInventory(
-  inventory: NonNullable<System["inventory"]>,
-  directory: string,
-): Promise<readonly HostSpec[]> {
-  const source = inventory.kind === "file" ? inventory.path : `the command ${inventory.argv.join(" ")}`;
-  const text = await (inventory.kind === "file" ? readList(inventory.path) : commandOutput(inventory, directory)).catch(
-    (error: unknown) => {
-      throw invalid(source, messageOf(error), error);
-    },
-  );
+export function listedHosts(inventory: Inventory, text: string): readonly HostSpec[] {
   let json: unknown;
   try {
     // Some editors and exports put a byte order mark before the first character.
     json = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
-    throw invalid(source, `it is not JSON: ${messageOf(error)}`, error);
+    throw invalid(inventory, `it is not JSON: ${messageOf(error)}`, error);
   }
   const parsed = listSchema.safeParse(json);
-  if (!parsed.success) throw invalid(source, explain(json), parsed.error);
+  if (!parsed.success) throw invalid(inventory, explain(json), parsed.error);
   return parsed.data;
 }
 
@@ -53,10 +59,7 @@ function readList(file: string): Promise<string> {
  * A command that does not end in time is asked to, and killed when it does not: whoever waits for a list of hosts must not
  * wait for ever. What it started, and what holds its output open, is not waited for.
  */
-function commandOutput(
-  command: Extract<NonNullable<System["inventory"]>, { kind: "command" }>,
-  directory: string,
-): Promise<string> {
+function commandOutput(command: Extract<Inventory, { kind: "command" }>, directory: string): Promise<string> {
   const [program = "", ...args] = command.argv;
   return new Promise((resolve, reject) => {
     let late = false;
@@ -100,7 +103,8 @@ function explain(json: unknown): string {
   return `${who} is wrong${keys.length === 0 ? "" : ` at ${keys.join(".")}`}: ${problem.message}`;
 }
 
-function invalid(source: string, why: string, cause: unknown): SunnyError {
+function invalid(inventory: Inventory, why: string, cause: unknown): SunnyError {
+  const source = inventory.kind === "file" ? inventory.path : `the command ${inventory.argv.join(" ")}`;
   return new SunnyError("INVENTORY_INVALID", `Cannot read the hosts from ${source}: ${why}`, {
     hint: "A list of hosts is JSON in the form of `hosts` in the configuration; see docs/reference/ssh.md.",
     cause,

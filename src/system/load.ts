@@ -4,15 +4,16 @@ import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
+import { systemClock } from "../clock.ts";
 import { type ErrorPlace, isSunnyError, messageOf, placeInModule, placeInTrace, SunnyError } from "../errors.ts";
 import { sha256 } from "../json.ts";
 import { closest } from "./closest.ts";
 import { contradictionOf } from "./consistency.ts";
 import { doubleKeyOf } from "./double-key.ts";
-import { readInventory } from "./inventory.ts";
 import { lineOf } from "./line-of.ts";
 import { absolutePaths } from "./paths.ts";
-import { systemSchema, type System } from "./schema.ts";
+import type { Listed } from "./last-inventory.ts";
+import { systemSchema, type HostSpec, type System } from "./schema.ts";
 
 const NAMES = ["sunny.config.ts", "sunny.config.js", "sunny.config.mjs", "sunny.config.json"];
 
@@ -22,6 +23,19 @@ export interface LoadedSystem {
   readonly file: string;
   /** SHA-256 of the file's bytes, hex. */
   readonly sourceDigest: string;
+  /** What the inventory lists, for `keepInventory`; undefined without one, and when it could not be read. */
+  readonly listed?: Listed;
+  /** The inventory cannot be read, so its hosts are those that it listed before; only where that was asked for. */
+  readonly stale?: {
+    readonly why: string;
+    /** Since when nobody knows better, ms since the epoch. */
+    readonly readAt: number;
+  };
+}
+
+export interface LoadOptions {
+  /** Goes on with what the inventory listed last when it cannot be read: who has to act in an outage cannot wait for it. */
+  readonly lastHosts?: boolean;
 }
 
 /**
@@ -29,7 +43,11 @@ export interface LoadedSystem {
  * folder above it.
  * @throws CONFIG_NOT_FOUND, CONFIG_INVALID (with the key, and its line where it can be told)
  */
-export async function loadSystem(file: string | undefined, cwd: string): Promise<LoadedSystem> {
+export async function loadSystem(
+  file: string | undefined,
+  cwd: string,
+  options: LoadOptions = {},
+): Promise<LoadedSystem> {
   const found = file === undefined ? nearest(cwd) : path.resolve(cwd, file);
   if (found === undefined || !existsSync(found)) {
     throw new SunnyError(
@@ -44,10 +62,22 @@ export async function loadSystem(file: string | undefined, cwd: string): Promise
   const value = await evaluate(found, text);
   const parsed = systemSchema.safeParse(value);
   if (!parsed.success) throw invalid(found, text, parsed.error);
-  const system = absolutePaths(await withInventory(parsed.data, path.dirname(found)), path.dirname(found));
-  if (system.hosts.length === 0) throw noHosts(found, parsed.data.inventory);
-  requireConsistent(found, text, system);
-  return { system, file: found, sourceDigest: sha256(text) };
+  const base = path.dirname(found);
+  const { hosts, inventory } = parsed.data;
+  const systemOf = (listed: readonly HostSpec[]): System => {
+    const system = absolutePaths({ ...parsed.data, hosts: [...hosts, ...listed] }, base);
+    if (system.hosts.length === 0) throw noHosts(found, inventory);
+    requireConsistent(found, text, system);
+    return system;
+  };
+  const whole =
+    inventory === undefined
+      ? { system: systemOf([]) }
+      : await withInventory(
+          inventory.kind === "file" ? { ...inventory, path: path.resolve(base, inventory.path) } : inventory,
+          { base, stateDir: path.resolve(base, parsed.data.stateDir), systemOf, options },
+        );
+  return { ...whole, file: found, sourceDigest: sha256(text) };
 }
 
 function read(file: string): string {
@@ -62,12 +92,35 @@ function read(file: string): string {
   }
 }
 
-/** The hosts of the configuration, then those of its inventory. */
-async function withInventory(system: System, base: string): Promise<System> {
-  const { inventory } = system;
-  if (inventory === undefined) return system;
-  const source = inventory.kind === "file" ? { ...inventory, path: path.resolve(base, inventory.path) } : inventory;
-  return { ...system, hosts: [...system.hosts, ...(await readInventory(source, base))] };
+/** With the hosts of the inventory, or those that it listed last. */
+async function withInventory(
+  inventory: NonNullable<System["inventory"]>,
+  {
+    base,
+    stateDir,
+    systemOf,
+    options,
+  }: {
+    readonly base: string;
+    readonly stateDir: string;
+    readonly systemOf: (listed: readonly HostSpec[]) => System;
+    readonly options: LoadOptions;
+  },
+): Promise<Pick<LoadedSystem, "system" | "listed" | "stale">> {
+  const { inventoryText, listedHosts } = await import("./inventory.ts");
+  const { lastInventory } = await import("./last-inventory.ts");
+  try {
+    const text = await inventoryText(inventory, base);
+    const listed = { inventory, readAt: systemClock.now(), text };
+    return { system: systemOf(listedHosts(inventory, text)), listed };
+  } catch (error) {
+    const last = options.lastHosts === true ? lastInventory(stateDir, inventory) : null;
+    if (last === null) throw error;
+    return {
+      system: systemOf(listedHosts(inventory, last.text)),
+      stale: { why: messageOf(error), readAt: last.readAt },
+    };
+  }
 }
 
 function noHosts(file: string, inventory: System["inventory"]): SunnyError {
