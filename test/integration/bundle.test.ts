@@ -174,6 +174,15 @@ describe("the script of all modules", () => {
 });
 
 describe("a module as the compiler writes it", () => {
+  it("is missed in one sentence where the compiler is not installed", () => {
+    const root = mkdtempSync(path.join(tmpdir(), "sunny-emit-"));
+    try {
+      assert.throws(() => emitModules(root, root), /^Error: the TypeScript compiler is not installed$/);
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+
   it("is refused where the compiler takes a variable of a function for an exported one", () => {
     const root = mkdtempSync(path.join(tmpdir(), "sunny-emit-"));
     try {

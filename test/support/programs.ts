@@ -35,3 +35,11 @@ export function needProgram(name: string): string {
   if (found === undefined) throw new Error(`${name} is not installed: this test needs it`);
   return found;
 }
+
+/** The shells that a host may have as its `sh` and that are installed; with CI=true all of them, as nothing is skipped there. */
+export const SHELLS: readonly string[] = ["dash", "bash", "busybox"].filter((name) => without(name) === false);
+
+/** The same as commands that run what they read in the way of POSIX. */
+export const SHELL_COMMANDS: readonly string[] = SHELLS.map(
+  (name) => ({ bash: "bash --posix", busybox: "busybox ash" })[name] ?? name,
+);

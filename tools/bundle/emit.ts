@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 
@@ -20,13 +20,15 @@ const MODULES = ["src/**/*.ts", "node_modules/{commander,unbash}/**/*.js"];
  * project, and of `others` by their paths. Types are not checked: what is written is what the sources say, wrong or not.
  * `scratch` is an empty folder.
  *
- * @throws when a module cannot be read, or what was written of one cannot be trusted
+ * @throws when there is no compiler, a module cannot be read, or what was written of one cannot be trusted
  */
 export function emitModules(
   root: string,
   scratch: string,
   others: readonly string[] = [],
 ): ReadonlyMap<string, string> {
+  const compiler = path.join(root, "node_modules/typescript/bin/tsc");
+  if (!existsSync(compiler)) throw new Error("the TypeScript compiler is not installed");
   const files = [...new Set([...globSync(MODULES, { cwd: root }), ...others])].filter(
     (file) => !/\.test\.ts$|\.d\.ts$/.test(file),
   );
@@ -51,7 +53,6 @@ export function emitModules(
   };
   const config = path.join(scratch, "tsconfig.json");
   writeFileSync(config, JSON.stringify({ compilerOptions, files: files.map(copyOf) }));
-  const compiler = path.join(root, "node_modules/typescript/bin/tsc");
   execFileSync(process.execPath, [compiler, "-p", config], { stdio: ["ignore", "pipe", "inherit"] });
   const emitted = new Map<string, string>();
   for (const file of files) {

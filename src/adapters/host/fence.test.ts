@@ -4,12 +4,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { SHELL_COMMANDS } from "../../../test/support/programs.ts";
 import { COMMON, LOCKING } from "./script-prelude.ts";
 import { assignments } from "./shell.ts";
-
-const SHELLS = ["dash", "bash --posix", "busybox ash"].filter((shell) => {
-  return spawnSync("sh", ["-c", `${shell} -c true`]).status === 0;
-});
 
 let root: string;
 const fence = (): string => path.join(root, ".sunny/fence");
@@ -38,7 +35,7 @@ function run(
   return { stdout: stdout.trim(), started: readFileSync(started, "utf8").trim() };
 }
 
-for (const shell of SHELLS) {
+for (const shell of SHELL_COMMANDS) {
   const enter = (token: number, authority?: string): string =>
     run(shell, "enter\necho in\nunlock", token, authority).stdout;
   const newest = (): string =>

@@ -9,20 +9,19 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { SHELL_COMMANDS } from "../../../test/support/programs.ts";
 import { COMMON, LOCKING } from "./script-prelude.ts";
 import { assignments, shellQuote } from "./shell.ts";
 
-/** Shells that are here, each with and without a system that tells about processes in files. */
-const SHELLS = ["dash", "bash --posix", "busybox ash"].filter((shell) => {
-  return spawnSync("sh", ["-c", `${shell} -c true`]).status === 0;
-});
-const HOSTS = SHELLS.flatMap((shell) => [
+/** Shells, each with and without a system that tells about processes in files. */
+const HOSTS = SHELL_COMMANDS.flatMap((shell) => [
   { shell, files: true },
   { shell, files: false },
 ]);
@@ -52,6 +51,16 @@ function scriptOf(text: string, { files = true, wait = 1, locking = LOCKING }: H
 function run(text: string, how: How = {}): { readonly stdout: string; readonly stderr: string } {
   const [program = "sh", ...words] = (how.shell ?? "sh").split(" ");
   return spawnSync(program, words, { input: scriptOf(text, how), encoding: "utf8" });
+}
+
+/** Waits until a file ends with these words. */
+async function lastLine(file: string, words: string): Promise<void> {
+  const changes = watch(file);
+  try {
+    while (!readFileSync(file, "utf8").endsWith(words)) await once(changes, "change");
+  } finally {
+    changes.close();
+  }
 }
 
 /** The ticket of a process that lives for as long as the test. */
@@ -172,8 +181,7 @@ echo in`;
       let said = "";
       child.stdout.on("data", (data: Buffer) => (said += data.toString()));
       const ended = once(child, "close");
-      while (!readFileSync(sunny("queue"), "utf8").endsWith("k:1 .\n"))
-        await new Promise((resolve) => setTimeout(resolve, 5));
+      await lastLine(sunny("queue"), "k:1 .\n");
       assert.equal(said, "");
       run(`first=${first}\n${end}`);
       await ended;

@@ -7,13 +7,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { after, test } from "node:test";
+import { SHELLS } from "../../../test/support/programs.ts";
 import { readSentinel } from "../../operations/rollout/transport.ts";
 import { PROLOGUE, READY, REMOTE_COMMAND, SEND, frame } from "./framing.ts";
 
 const marker = "@sunny-end-test";
-
-/** Shells that may be the `sh` of a host; those that are here. */
-const SHELLS = ["dash", "bash", "busybox"].filter((shell) => spawnSync(shell, ["--help"]).error === undefined);
 
 /** A folder with `sh`, which is this shell. */
 function folderOf(shell: string): string {
