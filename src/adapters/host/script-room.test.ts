@@ -85,6 +85,14 @@ function fill({ root }: SmallHost): void {
   assert.notEqual(spawnSync("dd", ["if=/dev/zero", `of=${join(root, "fill")}`, "bs=4096"]).status, 0);
 }
 
+/** Notes releases as verified. */
+function noteVerified({ root }: SmallHost, ids: readonly string[]): void {
+  const verified = join(root, ".sunny", "verified");
+  mkdirSync(verified);
+  for (const id of ids) writeFileSync(join(verified, id), "");
+  if (NOBODY.uid !== undefined && NOBODY.gid !== undefined) chownSync(verified, NOBODY.uid, NOBODY.gid);
+}
+
 /** Ends the log with its page, so that its next line needs another one. */
 function endPage({ root }: SmallHost): void {
   const log = join(root, ".sunny", "activations");
@@ -117,6 +125,19 @@ describe("a host on which something cannot be written", () => {
     assert.equal(refused.stdout, `!HOST_DISK_FULL no room to write ${small.root}/.sunny/queue\n`);
   });
 
+  it(
+    "takes the lock without a file to spare: what was noted of verified releases gives way",
+    { skip: mounting },
+    (t) => {
+      const small = smallHost(t, "size=1m,nr_inodes=60");
+      noteVerified(small, ["a", "b", "c", "d"]);
+      for (let at = 0; spawnSync("touch", [join(small.root, `file-${at}`)]).status === 0; at++);
+      const raised = small.run(raiseFenceScript(small.host, FENCE));
+      assert.deepEqual([raised.stdout, raised.status], ["", 0]);
+      assert.equal(readFileSync(join(small.root, ".sunny", "fence"), "utf8"), "7 3f0c .\n");
+    },
+  );
+
   it("has no room for the log: its service is not stopped", { skip: mounting }, (t) => {
     const small = smallHost(t, "size=256k");
     assert.match(small.run(activate(small, "t-1", OLD, null)).stdout, /^state confirmed$/m);
@@ -143,10 +164,7 @@ describe("a host on which something cannot be written", () => {
     { skip: mounting },
     (t) => {
       const small = smallHost(t, "size=1m,nr_inodes=60");
-      const verified = join(small.root, ".sunny", "verified");
-      mkdirSync(verified);
-      writeFileSync(join(verified, NEW), "");
-      if (NOBODY.uid !== undefined && NOBODY.gid !== undefined) chownSync(verified, NOBODY.uid, NOBODY.gid);
+      noteVerified(small, [NEW]);
       assert.match(small.run(activate(small, "t-1", NEW, 600_000)).stdout, /^state pending$/m);
       for (let at = 0; spawnSync("touch", [join(small.root, `file-${at}`)]).status === 0; at++);
       assert.match(small.run(revertScript(small.host, FENCE)).stdout, /^reverted yes$/m);

@@ -156,7 +156,7 @@ write_queue() {
 first() {
 H_PID=- H_TOKEN=-
 until [ -e "$S/queue" ] && queue; do
-write_queue + || unwritable "$S/queue"
+write_queue + || { make_room && write_queue +; } || unwritable "$S/queue"
 done
 for ticket in $AHEAD; do
 if holder "$ticket"; then return 1; fi
@@ -393,11 +393,11 @@ fi
 # Its third line tells it from another one.
 line=
 [ ! -r "$S/deadman" ] || { read -r line && read -r line && read -r line; } <"$S/deadman"
-if [ "$line" != '# 1c9a0796adb90d58' ]; then
+if [ "$line" != '# eeef1aed70ce889e' ]; then
   cat >"$S/deadman.new" <<'SUNNY_DEADMAN' && mv -f "$S/deadman.new" "$S/deadman" || unwritable "$S/deadman"
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# 1c9a0796adb90d58
+# eeef1aed70ce889e
 root='/srv/payments'
 authority='-'
 token='host'
@@ -556,7 +556,7 @@ write_queue() {
 first() {
 H_PID=- H_TOKEN=-
 until [ -e "$S/queue" ] && queue; do
-write_queue + || unwritable "$S/queue"
+write_queue + || { make_room && write_queue +; } || unwritable "$S/queue"
 done
 for ticket in $AHEAD; do
 if holder "$ticket"; then return 1; fi

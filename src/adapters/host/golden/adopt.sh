@@ -156,7 +156,7 @@ write_queue() {
 first() {
 H_PID=- H_TOKEN=-
 until [ -e "$S/queue" ] && queue; do
-write_queue + || unwritable "$S/queue"
+write_queue + || { make_room && write_queue +; } || unwritable "$S/queue"
 done
 for ticket in $AHEAD; do
 if holder "$ticket"; then return 1; fi

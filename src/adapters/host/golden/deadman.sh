@@ -1,6 +1,6 @@
 #!/bin/sh
 # Takes an activation back that nobody confirmed. Written by Sunny; "sh THIS boot" belongs before the service's start.
-# 1c9a0796adb90d58
+# eeef1aed70ce889e
 root='/srv/payments'
 authority='-'
 token='host'
@@ -159,7 +159,7 @@ write_queue() {
 first() {
 H_PID=- H_TOKEN=-
 until [ -e "$S/queue" ] && queue; do
-write_queue + || unwritable "$S/queue"
+write_queue + || { make_room && write_queue +; } || unwritable "$S/queue"
 done
 for ticket in $AHEAD; do
 if holder "$ticket"; then return 1; fi
