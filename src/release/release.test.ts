@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { lstatSync, readlinkSync } from "node:fs";
+import { lstatSync, readlinkSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
@@ -271,6 +271,16 @@ describe("the store", () => {
     bytes[30] = (bytes[30] as number) ^ 1;
     writeFileSync(packed.archive, bytes);
     await assert.rejects(store.find("2.1.0"), refused("RELEASE_ARCHIVE_ALTERED"));
+    const { id } = releaseRef(packed.manifest);
+    truncateSync(packed.archive, bytes.length - 1);
+    await assert.rejects(store.find("2.1.0"), refused("RELEASE_ARCHIVE_ALTERED"));
+    // Whoever asks for it by id may have it from elsewhere, and is told why it is not had from here.
+    for (const asked of [store.find(id), store.open(id)]) {
+      await assert.rejects(asked, (error: Error) => {
+        assert.match(error.message, /; what lies there as 2\.1\.0 cannot be used: .*payments-2\.1\.0\.tar\.gz /);
+        return refused("RELEASE_NOT_FOUND")(error);
+      });
+    }
     const strict = openReleaseStore({
       directory,
       name: "payments",

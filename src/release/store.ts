@@ -68,7 +68,7 @@ export function openReleaseStore(options: ReleaseStoreOptions): ReleaseStore {
     const near = (await versions()).filter((one) => versionOrId === one || versionOrId.startsWith(`${one}-`));
     const stored = await open(near);
     const wanted = stored.find(({ version }) => version === versionOrId) ?? stored.find(hasId(versionOrId));
-    if (wanted === undefined) throw notFound(versionOrId, options, await list(), filesOf(versionOrId));
+    if (wanted === undefined) throw notFound(versionOrId, options, await list(), filesOf(versionOrId), stored);
     if (wanted.problem !== undefined) throw wanted.problem;
     return wanted.release;
   };
@@ -157,16 +157,24 @@ function notFound(
   options: ReleaseStoreOptions,
   stored: readonly StoredRelease[],
   { archive, manifest }: { archive: string; manifest: string },
+  near: readonly StoredRelease[],
 ): SunnyError {
   const known = stored.map((one) => one.version).join(", ") || "none";
   // Which of the two a delivery left out is what its reader wants to know.
   const alone = existsSync(archive)
     ? ` ${archive} lies there without its signed manifest ${path.basename(manifest)}.`
     : "";
-  return new SunnyError("RELEASE_NOT_FOUND", `There is no release ${options.name} ${version} in ${options.directory}`, {
-    hint: `There are: ${known}.${alone} \`sunny release pack\` makes one.`,
-    details: { version },
-  });
+  // Whether what lies there was that release, nobody can say any more; that it cannot be used is why there is none.
+  const unusable = near.find((one) => one.problem !== undefined);
+  const why =
+    unusable === undefined
+      ? ""
+      : `; what lies there as ${unusable.version} cannot be used: ${unusable.problem?.message}`;
+  return new SunnyError(
+    "RELEASE_NOT_FOUND",
+    `There is no release ${options.name} ${version} in ${options.directory}${why}`,
+    { hint: `There are: ${known}.${alone} \`sunny release pack\` makes one.`, details: { version } },
+  );
 }
 
 function taken(version: string, directory: string): SunnyError {
