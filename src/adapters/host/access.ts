@@ -1,3 +1,4 @@
+import { rfc3339 } from "../../clock.ts";
 import type { Clock } from "../../clock.ts";
 import type { StepScope } from "../../engine/context.ts";
 import { sha256 } from "../../json.ts";
@@ -34,7 +35,7 @@ export interface HostAccess extends HostFleetOptions {
   place(host: string): ActivationHost;
   /** Runs a script that only reads; 15 s at most. */
   read(host: string, script: string, signal?: AbortSignal): Promise<string>;
-  /** Runs a script that changes something, in a step. */
+  /** Runs a script that changes something, in a step; one that takes long is told in the step's log, with its deadline. */
   change(host: string, script: string, scope: StepScope, options: Omit<RunOptions, "signal" | "log">): Promise<string>;
   fence(scope: StepScope): ScriptFence;
   readonly releaseCheck: System["rollout"]["releaseCheck"];
@@ -43,6 +44,8 @@ export interface HostAccess extends HostFleetOptions {
 }
 
 const READ_MS = 15_000;
+/** What changes something and takes longer than this may be on its way, or on a host that hangs: whoever watches is told. */
+const QUIET_MS = 10_000;
 /** systemd's own default (DefaultTimeoutStopSec), for services that Sunny does not stop itself. */
 const FOREIGN_STOP_MS = 90_000;
 
@@ -67,8 +70,22 @@ export function hostAccess(options: HostFleetOptions): HostAccess {
         stays: true,
         ...(signal === undefined ? {} : { signal }),
       }),
-    change: (name, script, scope, how) =>
-      runScript(options.transport(spec(name)), name, script, { ...how, signal: scope.signal, log: scope.log }),
+    async change(name, script, scope, how) {
+      const { clock } = options;
+      const until = rfc3339(clock.now() + how.deadlineMs);
+      const heard = clock.timer(QUIET_MS, () =>
+        scope.log(`${name}: no answer for ${QUIET_MS / 1000} s; it is waited for until ${until}\n`),
+      );
+      try {
+        return await runScript(options.transport(spec(name)), name, script, {
+          ...how,
+          signal: scope.signal,
+          log: scope.log,
+        });
+      } finally {
+        heard();
+      }
+    },
     fence: (scope) => ({
       authority: field(options.authority),
       token: scope.fence.token,
