@@ -32,6 +32,10 @@ const TIME_PATTERN = new RegExp(String.raw`(?<![\d:])${TIME}(?![\d:])`, "gi");
 const CONDITION =
   /\b(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|[45]th|every other|bi-?weekly|fortnight(?:ly)?|alternate|odd|even|monthly|quarterly|of the month|except|excluding|unless|not|no|never|freeze|blackout|only if|january|february|march|april|june|july|august|september|october|november|december)\b|\b\d{4}-\d{2}-\d{2}\b/i;
 
+/** Days, and words that keep some out, in languages that are not read: what is left over without them opens at other times. */
+const FOREIGN =
+  /(?<![\p{L}_/])(?:montags?|dienstags?|mittwochs?|donnerstags?|freitags?|samstags?|sonnabends?|sonntags?|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bados?|domingos?|luned[iì]|marted[iì]|mercoled[iì]|gioved[iì]|venerd[iì]|sabato|domenica|\p{L}+-feira|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|au(?:ß|ss)er|nicht|kein\p{L}*|nur|jeden|monats?|bis|sauf|except[eé]|hormis|chaque|mois|excepto|exceto|salvo|eccetto|tranne|behalve|niet)(?!\p{L})/iu;
+
 const APPROVAL = /\b(?:approv\w*|sign(?:ed)?[\s-]?off|permission|consent|authori[sz]\w*|go-ahead)\b/i;
 const ANY_TIME = /\b(?:any\s?time|at all times|24\s?[/x]\s?7|around the clock)\b/i;
 
@@ -41,6 +45,9 @@ export function readWindow(text: string, zone?: string): WindowReading {
   const { name, rest } = splitName(text);
   const times = findTimes(rest);
   const days = findDays(rest);
+  const isWindow = times.length > 0 || days.length > 0 || ANY_TIME.test(rest);
+  if (isWindow && FOREIGN.test(rest))
+    return { problem: "RB402", message: "The days and conditions of a window are read in English." };
   if (times.length === 0 && (ANY_TIME.test(rest) || APPROVAL.test(rest))) return readAnyTime(name, rest, days);
   if (times.length === 0 && days.length === 0) return { problem: "RB405", message: "This line names no time." };
   if (CONDITION.test(rest)) return { problem: "RB402", message: "A weekly window cannot hold this condition." };
