@@ -275,8 +275,8 @@ describe("the store", () => {
     truncateSync(packed.archive, bytes.length - 1);
     await assert.rejects(store.find("2.1.0"), refused("RELEASE_ARCHIVE_ALTERED"));
     // Whoever asks for it by id may have it from elsewhere, and is told why it is not had from here.
-    for (const asked of [store.find(id), store.open(id)]) {
-      await assert.rejects(asked, (error: Error) => {
+    for (const ask of [store.find, store.open]) {
+      await assert.rejects(ask(id), (error: Error) => {
         assert.match(error.message, /; what lies there as 2\.1\.0 cannot be used: .*payments-2\.1\.0\.tar\.gz /);
         return refused("RELEASE_NOT_FOUND")(error);
       });
