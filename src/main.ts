@@ -76,8 +76,14 @@ export interface Sunny {
   close(): Promise<void>;
 }
 
+export interface OpenOptions {
+  readonly clock: Clock;
+  /** Connections are made anew, also where an earlier command kept some. */
+  readonly connectsAnew?: boolean;
+}
+
 /** Opens an environment: journal and audit log. @throws JOURNAL_*, AUDIT_*, NOTIFY_SECRET_MISSING, PERSON_KEY_INVALID */
-export async function openSunny(loaded: LoadedSystem, { clock }: { readonly clock: Clock }): Promise<Sunny> {
+export async function openSunny(loaded: LoadedSystem, { clock, connectsAnew = false }: OpenOptions): Promise<Sunny> {
   const { system } = loaded;
   const people = loadPeople(system.people, (file) => readFileSync(file, "utf8"));
   const records = openRecords(system, clock);
@@ -87,7 +93,7 @@ export async function openSunny(loaded: LoadedSystem, { clock }: { readonly cloc
     keepInventory(system.stateDir, loaded.listed);
   }
   const statements = fileStatements(path.join(system.stateDir, "approvals"));
-  const parts = partsOf(loaded, { clock, journal, people, statements, places: records.places });
+  const parts = partsOf(loaded, { clock, connectsAnew, journal, people, statements, places: records.places });
   return {
     system,
     journal,
@@ -134,8 +140,7 @@ export async function openSunny(loaded: LoadedSystem, { clock }: { readonly cloc
   };
 }
 
-interface Opened {
-  readonly clock: Clock;
+interface Opened extends Required<OpenOptions> {
   readonly journal: Journal;
   readonly people: readonly KeyedPerson[];
   readonly statements: StatementStore;
@@ -143,7 +148,8 @@ interface Opened {
 }
 
 /** What is made when it is first asked for, once. */
-function partsOf({ system, file }: LoadedSystem, { clock, journal, people, statements, places }: Opened) {
+function partsOf({ system, file }: LoadedSystem, opened: Opened) {
+  const { clock, connectsAnew, journal, people, statements, places } = opened;
   const notifier = notifierOf(system, clock);
   const watchFile = path.join(system.stateDir, "watch.db");
   const needs: SourceNeeds = {
@@ -159,7 +165,7 @@ function partsOf({ system, file }: LoadedSystem, { clock, journal, people, state
     const { newestCheckpoint } = await import("./wiring/host-checkpoints.ts");
     const { authority } = journal;
     const checkpoint = (): string | null => newestCheckpoint(places);
-    return connect(system, { clock, authority, watch, needs, notifier, configFile: file, checkpoint });
+    return connect(system, { clock, authority, watch, needs, notifier, configFile: file, checkpoint, connectsAnew });
   });
   const executor = once(async (): Promise<Executor> => {
     const { executorOf } = await import("./wiring/execution.ts");

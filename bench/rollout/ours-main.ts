@@ -41,6 +41,7 @@ export async function run([file = ""]: readonly string[]): Promise<void> {
   });
   const transport = sshTransport({
     clock: systemClock,
+    persistMs: 60_000,
     target(name) {
       const host = system.hosts.find((one) => one.name === name);
       if (host?.connection.kind !== "ssh") throw new Error(`no host ${name}`);
@@ -60,7 +61,9 @@ export async function run([file = ""]: readonly string[]): Promise<void> {
   const bring = bringer(fleet, order);
   const hosts = system.hosts.map((host) => host.name);
   if (order.phases === true) await Promise.all(hosts.map(bring.install));
-  const waiting = [...hosts];
+  // As the transport has it where all hosts are asked for at once.
+  const connected = new Set(transport.connected());
+  const waiting = hosts.toSorted((a, b) => Number(connected.has(b)) - Number(connected.has(a)));
   await Promise.all(
     Array.from({ length: order.width }, async () => {
       for (let host = waiting.shift(); host !== undefined; host = waiting.shift()) {

@@ -41,6 +41,8 @@ export interface CliContext {
 export interface GlobalOptions {
   /** Without the inventory the verb is refused; others go on with what it listed last. */
   readonly needsInventory?: boolean;
+  /** Connections are made anew, also where an earlier command kept some. */
+  readonly connectsAnew?: boolean;
   readonly config?: string;
   readonly json?: boolean;
   readonly color?: boolean;
@@ -100,7 +102,10 @@ export async function createContext(
     async sunny() {
       if (state.opened === undefined) {
         const { openSunny } = await import("../main.ts");
-        state.opened = await openSunny(await system(), { clock: systemClock });
+        state.opened = await openSunny(await system(), {
+          clock: systemClock,
+          connectsAnew: options.connectsAnew === true,
+        });
       }
       return state.opened;
     },

@@ -107,7 +107,8 @@ async function buildProgram(args: readonly string[], signal: AbortSignal, state:
     command.description(`${verb.summary[0]?.toUpperCase() ?? ""}${verb.summary.slice(1)}.`);
     if (name !== called) continue;
     takeGlobals(command, name !== ANSWERING);
-    const options = { ...globalOptions(args, name), needsInventory: verb.needsInventory === true };
+    const { needsInventory = false, connectsAnew = false } = verb;
+    const options = { ...globalOptions(args, name), needsInventory, connectsAnew };
     (await verb.load()).configure(command, await createContext(options, process, signal, state));
     for (const part of command.commands) takeGlobals(part, true);
   }

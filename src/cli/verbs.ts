@@ -6,6 +6,8 @@ export interface Verb {
   readonly group: "Plan" | "Run" | "Decide" | "Look" | "Keep";
   /** It is about all hosts that there are now, and refused when the inventory cannot say which. */
   readonly needsInventory?: true;
+  /** It shows whether hosts can be reached, so that no connection of an earlier call counts. */
+  readonly connectsAnew?: true;
   load(): Promise<{ readonly configure: Configure }>;
 }
 
@@ -16,6 +18,7 @@ export const VERBS: Readonly<Record<string, Verb>> = {
     summary: "check what runbook and configuration need before a run",
     group: "Plan",
     needsInventory: true,
+    connectsAnew: true,
     load: () => import("./doctor.ts"),
   },
   plan: {

@@ -317,6 +317,13 @@ export const systemSchema = z.strictObject({
       z.strictObject({ kind: z.literal("command"), argv, timeoutMs: ms.default(30_000) }),
     ])
     .optional(),
+  /** The OpenSSH client, beside what its own configuration says. */
+  ssh: z
+    .strictObject({
+      /** How long connections stay open for the next command, rounded up to seconds; 0 ends them with each command. */
+      controlPersistMs: ms.max(3_600_000).default(60_000),
+    })
+    .prefault({}),
   /** How the service is started and stopped on a host. */
   serviceControl: serviceControl.default({ kind: "supervised", stopTimeoutMs: 15_000 }),
   /** How a host says that it is well. */

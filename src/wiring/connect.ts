@@ -30,6 +30,8 @@ export interface ConnectOptions {
   readonly notifier: Notifier;
   /** The newest checkpoint of the audit log; see `HostFleetOptions`. */
   readonly checkpoint?: () => string | null;
+  /** Connections are made anew, also where an earlier command kept some. */
+  readonly connectsAnew?: boolean;
 }
 
 /** Everything that is connected to one system. */
@@ -52,7 +54,7 @@ export interface Connected {
 export function connect(system: System, options: ConnectOptions): Connected {
   const { clock, authority } = options;
   const releases = releasesOf(system);
-  const transports = transportsOf(system, clock);
+  const transports = transportsOf(system, clock, { takeOver: options.connectsAnew !== true });
   const deferred = deferral();
   let made: Deliveries | undefined;
   const deliveries = deferred.port<Deliveries>(

@@ -23,10 +23,14 @@ export interface Transports {
   close(): Promise<void>;
 }
 
-/** Makes nothing until a host is used: `sunny lint` and a system of local hosts need no OpenSSH. */
-export function transportsOf(system: System, clock: Clock): Transports {
+/**
+ * Makes nothing until a host is used: `sunny lint` and a system of local hosts need no OpenSSH. `takeOver`: use connections
+ * that an earlier command kept, default true.
+ */
+export function transportsOf(system: System, clock: Clock, { takeOver = true } = {}): Transports {
   const places = placesOf(system);
   const local = localTransport(clock);
+  const persistMs = system.ssh.controlPersistMs;
   let ssh: Promise<SshTransport> | undefined;
   const place = (name: string): Place => {
     const found = places.get(name);
@@ -37,7 +41,7 @@ export function transportsOf(system: System, clock: Clock): Transports {
   };
   const loadSsh = (): Promise<SshTransport> =>
     (ssh ??= import("../adapters/ssh/ssh-transport.ts").then(({ sshTransport }) =>
-      sshTransport({ clock, target: (name) => targetOf(place(name)) }),
+      sshTransport({ clock, persistMs, takeOver: takeOver && persistMs > 0, target: (name) => targetOf(place(name)) }),
     ));
   const remote: Transport = { run: async (...script) => (await loadSsh()).run(...script) };
   const over = ({ connection }: Pick<Place, "connection">): Transport => (connection.kind === "local" ? local : remote);

@@ -44,6 +44,7 @@ describe("a system of remote hosts", { skip: without("sshd", "ssh", "ssh-keygen"
     system = {
       ...world.system,
       stateDir: path.join(world.dir, "state"),
+      ssh: { controlPersistMs: 0 },
       releases: { ...world.system.releases, trustedKeys: [generateKey("releases").verifier] },
       hosts: [web],
       loadBalancer: {

@@ -25,6 +25,11 @@ export const PROLOGUE = Buffer.from(
   ].join(""),
 );
 
+/** Asks a remote side that waits for a script whether it is there; it answers `READY` with that marker. */
+export function question(marker: string): string {
+  return `echo "${READY} ${marker}"\n`;
+}
+
 /**
  * Ends the whole process group of the script when the connection's input ends before the script did: cut, expired or
  * stopped. Until the script's end nothing is sent, so there is nothing else that it could read.

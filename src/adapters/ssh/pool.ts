@@ -89,10 +89,22 @@ export class ConnectionPool {
     return () => this.#give(wanted);
   }
 
-  /** Ends every open connection. */
-  async close(): Promise<void> {
-    for (const one of this.#connections.values()) if (one.state === "open") this.#end(one);
+  /** Counts a connection that is open already; false when there is no room for it. */
+  adopt(host: string, processes: number): boolean {
+    const connection = this.#connection(host, processes);
+    if (connection.state !== "closed" || !this.#take(connection.processes)) return false;
+    connection.state = "open";
+    connection.epoch++;
+    return true;
+  }
+
+  /** Ends every open connection, except those that are idle and that `keep` holds for: their hosts, least recently used first. */
+  async close(keep: (host: string) => boolean = () => false): Promise<string[]> {
+    const open = [...this.#connections.values()].filter((one) => one.state === "open");
+    const kept = open.filter((one) => one.busy === 0 && keep(one.host));
+    for (const one of open) if (!kept.includes(one)) this.#end(one);
     await Promise.all(this.#closing);
+    return kept.toSorted((a, b) => a.usedAt - b.usedAt).map((one) => one.host);
   }
 
   #connection(host: string, wanted: number): Connection {

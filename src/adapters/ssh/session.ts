@@ -1,18 +1,18 @@
-import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { readSentinel } from "../../operations/rollout/transport.ts";
 import type { ScriptResult } from "../../operations/rollout/transport.ts";
-import { GONE, PROLOGUE, READY, SEND, frame } from "./framing.ts";
+import { GONE, READY, SEND, frame } from "./framing.ts";
+import type { Link, LinkHandle } from "./link.ts";
 import { sendPayload } from "./payload.ts";
 import type { Payload } from "./payload.ts";
 
-/** How one session of the OpenSSH client is started. */
+/** One session of the OpenSSH client. */
 export interface SessionOptions {
-  readonly program: string;
-  readonly argv: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
+  readonly link: Link;
+  /** What is sent first, and the line that answers it. */
+  readonly greeting: string | Buffer;
+  readonly answer: string;
   readonly clock: Clock;
 }
 
@@ -45,7 +45,7 @@ export class Session {
   readonly ready: Promise<boolean>;
   /** The process is gone and its output was read. */
   readonly closed: Promise<void>;
-  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly #link: Link;
   readonly #clock: Clock;
   readonly #stdout: Output;
   readonly #stderr: Output;
@@ -55,32 +55,40 @@ export class Session {
   #sentBytes = 0;
 
   constructor(options: SessionOptions) {
-    const { program, argv, env, clock } = options;
+    const { link, greeting, answer, clock } = options;
     this.#clock = clock;
-    this.#child = spawn(program, argv, { env, stdio: ["pipe", "pipe", "pipe"] });
+    this.#link = link;
     // The process may be gone before it has read everything; the missing sentinel says so.
-    this.#child.stdin.on("error", () => {});
+    for (const stream of [link.stdin, link.stdout, link.stderr]) stream.on("error", () => {});
     const look = (): void => this.#looked?.();
-    this.#stdout = collect(this.#child.stdout, look);
-    this.#stderr = collect(this.#child.stderr, look);
-    const exited = this.#exited();
-    this.closed = exited
-      .catch(() => {})
-      .then(() => {
-        this.#over = true;
-        look();
-      });
+    this.#stdout = collect(link.stdout, look);
+    this.#stderr = collect(link.stderr, look);
+    this.closed = closed(link, clock).then(() => {
+      this.#over = true;
+      look();
+    });
     this.ready = Promise.race([
-      exited.then(() => false),
-      this.#seen(() => this.#stdout.text().includes(`${READY} \n`)),
+      link.exited.then(() => this.closed.then(() => false)),
+      this.#seen(() => this.#stdout.text().includes(`${answer}\n`)),
     ]);
     this.ready.catch(() => {});
-    this.#child.stdin.write(PROLOGUE);
+    link.stdin.write(greeting);
   }
 
   /** Whether another script can go over it. */
   get usable(): boolean {
     return !this.#over && !this.#ending;
+  }
+
+  /** What another process needs to hold it; null for one that ends with this process. */
+  get handle(): LinkHandle | null {
+    return this.usable ? this.#link.handle : null;
+  }
+
+  /** Leaves it to whoever holds it. */
+  release(): void {
+    this.#ending = true;
+    this.#link.release();
   }
 
   /** What was handed to `ssh`, scripts and payloads. */
@@ -138,9 +146,22 @@ export class Session {
   end(): void {
     if (this.#ending) return;
     this.#ending = true;
-    this.#child.stdin.destroy();
-    const cancel = this.#clock.timer(CUT_MS, () => this.#child.kill("SIGKILL"));
+    this.#link.stdin.destroy();
+    const cancel = this.#clock.timer(CUT_MS, () => this.#link.kill());
     void this.closed.then(cancel);
+  }
+
+  /** Whether the remote side waits for a script within that time. */
+  async readyWithin(ms: number): Promise<boolean> {
+    let cancel = (): void => {};
+    const late = new Promise<boolean>((resolve) => (cancel = this.#clock.timer(ms, () => resolve(false))));
+    try {
+      return await Promise.race([this.ready, late]);
+    } catch {
+      return false;
+    } finally {
+      cancel();
+    }
   }
 
   /** Waits for the process's end; false when it still runs after that time. */
@@ -157,11 +178,11 @@ export class Session {
   /** Ends a connection that did not come up. */
   kill(): void {
     this.#ending = true;
-    this.#child.kill("SIGKILL");
+    this.#link.kill();
   }
 
   #write(bytes: Buffer): void {
-    this.#child.stdin.write(bytes);
+    this.#link.stdin.write(bytes);
     this.#sentBytes += bytes.length;
   }
 
@@ -169,7 +190,7 @@ export class Session {
   #send(payload: Payload, signal: AbortSignal): void {
     this.#sentBytes += payload.bytes;
     // What arrives short because its file cannot be read any more, the host's digest check refuses.
-    sendPayload(payload, this.#child.stdin, signal).catch(() => this.end());
+    sendPayload(payload, this.#link.stdin, signal).catch(() => this.end());
   }
 
   /** Resolves when `so` holds, true, or the process is gone, false. One at a time. */
@@ -184,25 +205,22 @@ export class Session {
       this.#looked();
     });
   }
+}
 
-  /** Resolves when the process is gone and its output was read; rejects when it never ran. */
-  #exited(): Promise<void> {
-    const child = this.#child;
-    return new Promise((resolve, reject) => {
-      let cancel: (() => void) | undefined;
-      child.once("error", reject);
-      child.once("exit", () => {
-        cancel = this.#clock.timer(LINGER_MS, () => {
-          child.stdout.destroy();
-          child.stderr.destroy();
-        });
-      });
-      child.once("close", () => {
-        cancel?.();
-        resolve();
-      });
-    });
+/** Resolves when the process is gone and its output was read, or when it never ran. */
+async function closed({ exited, stdin, stdout, stderr }: Link, clock: Clock): Promise<void> {
+  const read = Promise.all([stdout, stderr].map((stream) => new Promise((resolve) => stream.once("close", resolve))));
+  const close = (): void => [stdin, stdout, stderr].forEach((stream) => stream.destroy());
+  let cancel = (): void => {};
+  try {
+    await exited;
+    cancel = clock.timer(LINGER_MS, close);
+  } catch {
+    close();
   }
+  await read;
+  cancel();
+  stdin.destroy();
 }
 
 /**

@@ -1,22 +1,21 @@
 import { spawn } from "node:child_process";
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, rmSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import path from "node:path";
 import { sleep } from "../../clock.ts";
 import type { Clock } from "../../clock.ts";
 import { RetryableError } from "../../engine/context.ts";
 import { messageOf } from "../../errors.ts";
-import { sha256 } from "../../json.ts";
 import type { ScriptOptions, ScriptResult, Transport } from "../../operations/rollout/transport.ts";
 import { connectArgv, exitArgv, keyArgv, processesOf, shareArgv } from "./argv.ts";
 import type { SshTarget, SshTimes } from "./argv.ts";
-import { makeControlDirectory } from "./control-directory.ts";
+import { connectionKey } from "./connection-key.ts";
+import { Connections } from "./connections.ts";
 import { failureError, failureOf, noShellError, shownKey } from "./failure.ts";
 import { REMOTE_COMMAND } from "./framing.ts";
 import { ConnectionPool } from "./pool.ts";
 import type { Lane, PoolCounts } from "./pool.ts";
-import { Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { Payload } from "./payload.ts";
 import { Starts } from "./starts.ts";
 
@@ -37,11 +36,19 @@ export interface SshTransportOptions {
   readonly connectTimeoutMs?: number;
   /** Default 15 s. */
   readonly aliveIntervalMs?: number;
+  /** How long connections stay open for the next command after `close`, rounded up to seconds; default 0, not at all. */
+  readonly persistMs?: number;
+  /** Use connections that an earlier command kept open; by default where `persistMs` is set. */
+  readonly takeOver?: boolean;
+  /** Where the directory of control sockets is made; by default the usual place for temporary files. Not a long path. */
+  readonly place?: string;
 }
 
 export interface SshCounts extends PoolCounts {
   /** Connections that were made, and how many of them had to be tried again because the server dropped them. */
   readonly connections: number;
+  /** Connections of an earlier command that were taken over. */
+  readonly takenOver: number;
   readonly droppedStarts: number;
   /** Scripts and payloads, bytes, as handed to `ssh`. */
   readonly sentBytes: number;
@@ -50,7 +57,9 @@ export interface SshCounts extends PoolCounts {
 /** Hosts that are reached with the OpenSSH client. */
 export interface SshTransport extends Transport {
   counts(): SshCounts;
-  /** Ends every connection. Nothing can be run afterwards. */
+  /** Hosts whose connection is open; the scripts for them are the first that are run when more hosts wait than there is room for. */
+  connected(): string[];
+  /** Ends every connection, or leaves it to the next command. Nothing can be run afterwards. */
   close(): Promise<void>;
 }
 
@@ -62,6 +71,8 @@ const MAX_SESSIONS = 8;
 const EXIT_MS = 5_000;
 /** What a connection gets to end by itself once its input has ended; below what the session gets before it is killed. */
 const LEAVE_MS = 1_000;
+/** How long a host may take to answer over a connection of an earlier command, before another one is made. */
+const ANSWER_MS = 3_000;
 const FRESH = { kind: "fresh" } as const;
 const ABORTED: ScriptResult = { status: null, stdout: "", stderr: "", ended: "aborted" };
 
@@ -83,13 +94,11 @@ class OpenSsh implements SshTransport {
   readonly #times: SshTimes;
   readonly #pool: ConnectionPool;
   readonly #starts = new Starts();
-  /** Control sockets; short, because a socket's path ends at 108 characters and ssh appends 17 of its own. */
-  readonly #directory: string;
+  readonly #open: Connections;
   #connections = 0;
+  #takenOver = 0;
   #droppedStarts = 0;
   #sentBytes = 0;
-  /** The sessions that opened the connections, by host. */
-  readonly #first = new Map<string, { readonly session: Session; readonly socket: string }>();
 
   constructor(options: SshTransportOptions) {
     const { connectTimeoutMs = 10_000, aliveIntervalMs = 15_000 } = options;
@@ -97,27 +106,48 @@ class OpenSsh implements SshTransport {
     this.#program = options.program ?? "ssh";
     this.#env = { ...(options.env ?? process.env), LC_ALL: "C" };
     this.#times = { connectTimeoutMs, aliveIntervalMs };
-    this.#directory = makeControlDirectory();
     this.#pool = new ConnectionPool({
       maxProcesses: options.maxProcesses ?? 64,
       maxSessions: MAX_SESSIONS,
       clock: options.clock,
       exit: (host) => this.#exit(host),
     });
+    const { clock, persistMs = 0, takeOver = persistMs > 0, place } = options;
+    this.#open = new Connections({ clock, persistMs, takeOver, place, keyOf: (host) => this.#keyOf(host) });
+    for (const host of this.#open.hosts()) {
+      if (this.#pool.adopt(host, processesOf(options.target(host)))) this.#takenOver++;
+      else this.#open.delete(host)?.session.end();
+    }
   }
 
   counts(): SshCounts {
     return {
       ...this.#pool.counts(),
       connections: this.#connections,
+      takenOver: this.#takenOver,
       droppedStarts: this.#droppedStarts,
       sentBytes: this.#sentBytes,
     };
   }
 
+  connected(): string[] {
+    return this.#open.hosts();
+  }
+
   async close(): Promise<void> {
-    await this.#pool.close();
-    rmSync(this.#directory, { recursive: true, force: true });
+    const hosts = await this.#pool.close((host) => this.#open.canKeep(host));
+    if (await this.#open.keep(hosts)) return;
+    await Promise.all(hosts.map((host) => this.#exit(host)));
+    this.#open.remove();
+  }
+
+  /** What a connection to that host would be made with now; null when there is no such host. */
+  #keyOf(host: string): string | null {
+    try {
+      return connectionKey(this.#options.target(host), this.#times, this.#program, this.#env);
+    } catch {
+      return null;
+    }
   }
 
   async run(host: string, script: string, order: ScriptOptions): Promise<ScriptResult> {
@@ -164,7 +194,7 @@ class OpenSsh implements SshTransport {
       if (lane.kind === "cold") leave = await this.#enter(target, order);
       began = clock.monotonic();
       const end = began + order.deadlineMs;
-      session = lane.kind === "first" ? this.#first.get(host)?.session : await this.#open(lane, host, target, order);
+      session = lane.kind === "first" ? await this.#opened(host) : await this.#start(lane, host, target, order);
       leave();
       if (session?.usable !== true) {
         return { words: session?.words() ?? "", heard: session?.heard() ?? "", kind: lane.kind };
@@ -185,15 +215,24 @@ class OpenSsh implements SshTransport {
     }
   }
 
+  /** The session that opened the connection, where it is still good. */
+  async #opened(host: string): Promise<Session | undefined> {
+    const session = this.#open.get(host)?.session;
+    // Of a command before this one it is only known that it was good then.
+    if (session !== undefined && !(await session.readyWithin(ANSWER_MS))) session.end();
+    return session;
+  }
+
   /** Starts a session and waits until the remote side is there. */
-  async #open(lane: Lane, host: string, target: SshTarget, order: ScriptOptions): Promise<Session> {
+  async #start(lane: Lane, host: string, target: SshTarget, order: ScriptOptions): Promise<Session> {
     const { clock } = this.#options;
-    const socket = lane.kind === "shared" ? (this.#first.get(host)?.socket ?? "") : this.#newSocket(host);
+    const socket = lane.kind === "shared" ? (this.#open.get(host)?.socket ?? "") : this.#open.newSocket(host);
     const argv =
       lane.kind === "shared"
         ? shareArgv(socket, REMOTE_COMMAND)
         : connectArgv(target, order.fresh === true ? FRESH : { kind: "shared", socket }, this.#times, REMOTE_COMMAND);
-    const session = new Session({ program: this.#program, argv, env: this.#env, clock });
+    const how = { program: this.#program, argv, env: this.#env };
+    const { session, key } = await this.#open.start(how, lane.kind === "cold" && order.fresh !== true ? host : null);
     if (lane.kind === "cold") this.#connections++;
     let late = false;
     let letIn = false;
@@ -210,7 +249,7 @@ class OpenSsh implements SshTransport {
       const ready = await session.ready;
       order.signal?.throwIfAborted();
       if (late) throw this.#late(host, target, order, { heard: session.heard(), letIn });
-      if (ready && lane.kind === "cold" && order.fresh !== true) this.#first.set(host, { session, socket });
+      if (ready && lane.kind === "cold" && order.fresh !== true) this.#open.set(host, { session, socket, key });
       if (ready) lane.opened();
       return session;
     } catch (error) {
@@ -221,11 +260,6 @@ class OpenSsh implements SshTransport {
       cancel();
       order.signal?.removeEventListener("abort", onAbort);
     }
-  }
-
-  /** Another one for every connection, so that one that still ends is in nobody's way. */
-  #newSocket(host: string): string {
-    return path.join(this.#directory, `${sha256(host).slice(0, 12)}-${this.#connections}`);
   }
 
   #lane(host: string, target: SshTarget, order: ScriptOptions): Promise<Lane> {
@@ -242,9 +276,8 @@ class OpenSsh implements SshTransport {
    * that is not enough, because other sessions go on or the host does not hear it.
    */
   async #exit(host: string): Promise<void> {
-    const first = this.#first.get(host);
+    const first = this.#open.delete(host);
     if (first === undefined) return;
-    this.#first.delete(host);
     first.session.end();
     if (await first.session.closedWithin(LEAVE_MS)) return;
     await this.#said(exitArgv(first.socket), EXIT_MS);
