@@ -4,13 +4,14 @@
  * differs. Every host's files and its service are compared at the end of each. SUNNY_BENCH_HOSTS takes fewer hosts for
  * a look, SUNNY_BENCH_PEERS names the peers, SUNNY_BENCH_PYINFRA is pyinfra's path.
  *
- * Where little is sent, the handshake is most of the work, and its largest part is the key exchange, which is the user's
- * choice: so the next release is brought to them twice, and both figures count.
- * - `next release`: what OpenSSH's client and servers agree on when nobody says anything, since version 9 sntrup761 with
- *   x25519. It holds against computers that do not exist yet, and costs an OpenSSH client 0.1 s of a processor, which
- *   Sunny and `ssh` pay alike: the ratio says what a user gets who leaves everything as it is.
- * - `next release, curve25519`: servers that offer curve25519-sha256 only, which was agreed on before version 9. The
- *   exchange costs a tenth of it: the ratio says more about what the tools themselves do.
+ * Where little is sent, connecting is most of the work: so the next release is brought to them in three ways.
+ * - `next release`: right after the first one, every tool as it comes. Sunny and ansible keep connections for a minute
+ *   (ControlPersist): Sunny up to 62 of them, within its limit of 64 processes, and makes the others anew.
+ * - `next release, no open connection`: the same when that minute is over. OpenSSH's client and servers agree on a key
+ *   exchange of which the client's part alone takes 0.1 s of a processor (since version 9 sntrup761 with x25519), and Sunny and
+ *   `ssh` pay it alike. It has no bars, its ratios are told.
+ * - `next release, curve25519`: no open connection either, and servers that offer curve25519-sha256 only, which was agreed
+ *   on before version 9. The exchange costs a tenth of it: the ratio says more about what the tools themselves do.
  *
  * Peers: `apt-get install ansible-core capistrano`, `python3 -m venv V && V/bin/pip install pyinfra`. One that is clearly
  * slower than its bar is ended, named in `stopped`, and counts with the time until then; one that fails is named in `failed`.
@@ -24,7 +25,7 @@ import { casesOf } from "./cases.ts";
 import type { BenchCase } from "./cases.ts";
 import { benchFleet } from "./fleet.ts";
 import type { BenchFleet } from "./fleet.ts";
-import { measure } from "./measure.ts";
+import { endLeft, measure, newMark } from "./measure.ts";
 import type { Measured } from "./measure.ts";
 import { ours as oursTool } from "./ours.ts";
 import { toolsHere } from "./peers.ts";
@@ -90,6 +91,7 @@ async function series(
 ): Promise<Series> {
   const found = new Map<BenchCase, Measured>();
   const fleet = await fleets(undefined);
+  const mark = newMark();
   fleet.prepare(tool.name);
   try {
     let unfinished: BenchCase | null = null;
@@ -100,12 +102,14 @@ async function series(
         fleet.prepare(tool.name);
         fleet.install(tool.name, fleet.releases[unfinished.release]);
       }
-      const measured = await once(await fleets(one.kex), tool, one, log, limitMs(one));
+      if (one.cold === true) endLeft(mark);
+      const measured = await once(await fleets(one.kex), tool, one, log, limitMs(one), mark);
       found.set(one, measured);
       unfinished = measured.stopped ? one : null;
     }
     return found;
   } finally {
+    endLeft(mark);
     fleet.clear(tool.name);
   }
 }
@@ -116,11 +120,12 @@ async function once(
   one: BenchCase,
   log: (line: string) => void,
   limitMs: number,
+  mark: string,
 ): Promise<Measured> {
   if (limitMs < 1000) throw new Error("there was no time left");
   const release = fleet.releases[one.release];
   const { argv, env } = tool.command(fleet, release);
-  const measured = await measure(argv, workDir(fleet, tool.name), env, limitMs);
+  const measured = await measure(argv, workDir(fleet, tool.name), env, limitMs, mark);
   const wrong = measured.stopped ? [] : await fleet.wrong(tool.name, release);
   if (wrong.length > 0) throw new Error(`${tool.name} did not do the job: ${wrong.slice(0, 5).join("; ")}`);
   const { seconds, cpuSeconds, peakPssBytes, peakSsh, stopped } = measured;

@@ -1,4 +1,7 @@
-/** Time, processor time and memory of a program with everything that it starts, also what it leaves in the background. */
+/**
+ * Time, processor time and memory of a program with everything that it starts, also what it leaves in the background, and
+ * what an earlier call of it left there.
+ */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { openSync, closeSync, readdirSync, readFileSync } from "node:fs";
@@ -21,8 +24,19 @@ export interface Measured {
 
 const LOOK_MS = 500;
 
+/** What the processes of one tool are known by, over several runs: a variable of their environment. */
+export function newMark(): string {
+  return `SUNNY_BENCH_MARK=${randomBytes(8).toString("hex")}`;
+}
+
+/** Ends what earlier runs left in the background. */
+export function endLeft(mark: string): void {
+  endAll(mark, 0);
+}
+
 /**
- * Runs a program for at most `limitMs`. Its processes are known by a variable of their environment, which SSH does not carry to the hosts.
+ * Runs a program for at most `limitMs`. Its processes are known by `mark`, which SSH does not carry to the hosts; those that
+ * an earlier run left count as well, except for the processor time that they had taken by then.
  * Processor time of those that were waited for comes from the shell's `times`; of those that went into the background,
  * from what was seen of them last.
  *
@@ -33,9 +47,10 @@ export async function measure(
   cwd: string,
   env: NodeJS.ProcessEnv = {},
   limitMs: number = 900_000,
+  mark: string = newMark(),
 ): Promise<Measured> {
-  const mark = `SUNNY_BENCH_MARK=${randomBytes(8).toString("hex")}`;
   const [name = "", value = ""] = mark.split("=");
+  const taken = new Map(marked(mark).map(({ pid, cpu }) => [pid, cpu]));
   const log = path.join(cwd, "output");
   const out = openSync(log, "w");
   const started = performance.now();
@@ -56,7 +71,7 @@ export async function measure(
       found.reduce((sum, one) => sum + one.pss, 0),
     );
     peakSsh = Math.max(peakSsh, found.filter((one) => one.name === "ssh").length);
-    for (const { pid, orphan, cpu } of found) seen.set(pid, { orphan, cpu });
+    for (const { pid, orphan, cpu } of found) seen.set(pid, { orphan, cpu: cpu - (taken.get(pid) ?? 0) });
   };
   let runs = true;
   const undo = undoAtEnd(() => (runs ? endAll(mark, 0) : undefined));

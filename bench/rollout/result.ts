@@ -15,6 +15,7 @@ interface Own {
   readonly sentBytes: number;
   readonly peak: number;
   readonly connections: number;
+  readonly takenOver: number;
   readonly ownRssBytes: number;
 }
 
@@ -74,6 +75,7 @@ function rowOf(name: string, one: BenchCase, mine: Measured, peers: RolloutFigur
     peakPssMb: { sunny: round(mine.peakPssBytes / 1e6), ...per((measured) => measured.peakPssBytes / 1e6) },
     sentBytes: own.sentBytes,
     connections: own.connections,
+    takenOver: own.takenOver,
     peakSsh: mine.peakSsh,
     ownRssMb: round(own.ownRssBytes / 1e6),
     stopped: theirs.flatMap(([peer, measured]) => (measured.stopped ? [peer] : [])),

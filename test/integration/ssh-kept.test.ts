@@ -90,8 +90,23 @@ describe("connections that are kept for the next command", { skip: without("sshd
     await endAll();
   });
 
+  test("one through a bastion is kept with the way to it", async () => {
+    const way = { ...target, jump: `${target.user}@127.0.2.2:${target.port}` };
+    const first = commandOf({ target: () => way });
+    const connection = await whoOf(first);
+    await first.close();
+    const next = commandOf({ target: () => way, persistMs: 0 });
+    assert.deepEqual([next.counts().takenOver, next.counts().live], [1, 2]);
+    assert.equal(await whoOf(next), connection);
+    await next.close();
+    await until(
+      async () => psCount(`-W [127.0.2.1]:${target.port}`),
+      (seen) => seen === 0,
+    );
+  });
+
   test("they end when their time is over, and leave nothing behind", async () => {
-    const command = commandOf({ persistMs: 300 });
+    const command = commandOf({ persistMs: 3_000 });
     await whoOf(command);
     await command.close();
     const [directory = ""] = directories();
@@ -145,10 +160,10 @@ describe("connections that are kept for the next command", { skip: without("sshd
     assert.notEqual(await whoOf(edited), connection);
     await edited.close();
     writeFileSync(world.knownHostsFile, known);
-    const left = directories().map(keeperOf);
-    // Nobody wants them any more.
-    for (const { pid } of left) process.kill(-pid, "SIGKILL");
-    await gone(left);
+    const [directory = ""] = directories();
+    process.kill(-keeperOf(directory).pid, "SIGKILL");
+    // Without who holds them they end.
+    await gone(keptIn(directory).map(({ ssh }) => ssh));
   });
 
   test("of several commands at once one has them, and the others make their own", async () => {

@@ -72,6 +72,25 @@ test("with room for one process every script still gets its turn", async () => {
   assert.equal(pool.counts().peak, 1);
 });
 
+test("what is open already counts, and what is idle at the end can be left, in the order of its use", async () => {
+  const { pool, exits } = poolOf(5);
+  assert.deepEqual(
+    ["a", "b", "c", "d"].map((host) => pool.adopt(host, 1)),
+    [true, true, true, false],
+    "there is room for three",
+  );
+  assert.equal(pool.adopt("a", 1), false, "it is open");
+  const lane = await pool.lane("a", 1);
+  assert.equal(lane.kind, "first");
+  lane.done(false);
+  const cold = await pool.lane("d", 1);
+  assert.deepEqual([cold.kind, exits], ["cold", ["b"]]);
+  cold.opened();
+  assert.deepEqual(await pool.close((host) => host !== "c"), ["a"], "one that is busy is ended");
+  assert.deepEqual(exits.toSorted(), ["b", "c", "d"]);
+  assert.equal(pool.counts().live, 1);
+});
+
 test("who stops waiting leaves the queue, and the others are served", async () => {
   const { pool } = poolOf(3);
   const holder = await pool.lane("a", 1);

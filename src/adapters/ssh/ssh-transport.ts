@@ -72,7 +72,7 @@ const EXIT_MS = 5_000;
 /** What a connection gets to end by itself once its input has ended; below what the session gets before it is killed. */
 const LEAVE_MS = 1_000;
 /** How long a host may take to answer over a connection of an earlier command, before another one is made. */
-const ANSWER_MS = 3_000;
+const ANSWER_MS = 5_000;
 const FRESH = { kind: "fresh" } as const;
 const ABORTED: ScriptResult = { status: null, stdout: "", stderr: "", ended: "aborted" };
 
