@@ -18,7 +18,7 @@ import { loadPeople, type KeyedPerson } from "./gate/people.ts";
 import type { StatementStore } from "./gate/store.ts";
 import type { Json } from "./json.ts";
 import type { Operation } from "./operation.ts";
-import type { Probe, ServerState } from "./operations/rollout/ports.ts";
+import type { BalancerLook, Probe } from "./operations/rollout/ports.ts";
 import type { Plan } from "./plan/model.ts";
 import type { LoadedSystem } from "./system/load.ts";
 import type { System } from "./system/schema.ts";
@@ -55,13 +55,8 @@ export interface Sunny {
   releaseRoom(): boolean;
   /** True when a living process carries the run out. */
   isCarriedOut(runId: string): boolean;
-  /** What hosts and load balancer say now; hosts that do not answer are null. */
-  environment(): Promise<{
-    readonly servers: readonly ServerState[];
-    /** Why the load balancer could not be read; null when it was. */
-    readonly unread: string | null;
-    readonly probes: ReadonlyMap<string, Probe | null>;
-  }>;
+  /** What hosts and load balancers say now; hosts that do not answer are null. */
+  environment(): Promise<BalancerLook & { readonly probes: ReadonlyMap<string, Probe | null> }>;
   /** Reads a host over its connection. @throws RetryableError HOST_UNREACHABLE */
   reach(host: string): Promise<void>;
   /** What each host says of itself and of whom it belongs to, for people. */
@@ -215,14 +210,12 @@ async function foundBy(fleet: Connected["fleet"], host: string): Promise<{ host:
 }
 
 async function look(system: System, { fleet, loadBalancer }: Connected): ReturnType<Sunny["environment"]> {
-  const { servers, unread } = await loadBalancer.read().then(
-    (read) => ({ servers: read, unread: null }),
-    (error: unknown) => ({ servers: [], unread: messageOf(error) }),
-  );
+  const asked = loadBalancer.look?.() ?? loadBalancer.read().then((servers) => ({ servers, read: [], unread: [] }));
+  const balancer = await asked.catch((error: unknown) => ({ servers: [], read: [], unread: [messageOf(error)] }));
   const probes = await Promise.all(
     system.hosts.map(async ({ name }) => [name, await fleet.probe(name).catch(() => null)] as const),
   );
-  return { servers, unread, probes: new Map(probes) };
+  return { ...balancer, probes: new Map(probes) };
 }
 
 function leaf(

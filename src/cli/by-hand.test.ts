@@ -68,7 +68,12 @@ test("traffic shows each server with its state, health, load and version", async
     { ...SERVER, name: "web-1" },
     { ...SERVER, name: "web-10", admin: "drain", up: false, check: "L4CON", upgraded: 1 } as const,
   ];
-  const environment = async () => ({ servers, unread: null, probes: new Map([["web-1", { version: "2.1.0" }]]) });
+  const environment = async () => ({
+    servers,
+    read: [],
+    unread: [],
+    probes: new Map([["web-1", { version: "2.1.0" }]]),
+  });
   assert.deepEqual((await call(configureTraffic, [], { environment })).trim().split("\n"), [
     "web-1   ready  weight 100 %  up    2 in flight   10 requests, 0 failed  2.1.0",
     "web-10  drain  weight 100 %  down (L4CON)  2 in flight, 1 upgraded  10 requests, 0 failed  no answer",
@@ -81,7 +86,7 @@ test("traffic shows each server with its state, health, load and version", async
 });
 
 test("traffic says so when the load balancer does not answer", async () => {
-  const environment = async () => ({ servers: [], unread: "no such socket", probes: new Map() });
+  const environment = async () => ({ servers: [], read: [], unread: ["no such socket"], probes: new Map() });
   await assert.rejects(call(configureTraffic, [], { environment }), { code: "LOAD_BALANCER_UNREACHABLE" });
 });
 

@@ -23,7 +23,7 @@ const servers = [{ name: "web-1" }, { name: "web-2" }];
 const world = {
   system: { hosts: [{ name: "web-1" }, { name: "web-2" }] },
   reach: () => Promise.resolve(),
-  environment: () => Promise.resolve({ servers, unread: null, probes: new Map() }),
+  environment: () => Promise.resolve({ servers, read: [], unread: [], probes: new Map() }),
 };
 
 /** What `sunny doctor` answers for these prerequisites. */
@@ -69,7 +69,7 @@ test("hosts and load balancer are looked at also when no prerequisite names them
 test("a host that cannot be read is named once, and a load balancer that cannot be asked says why", async (t) => {
   const told = await answers(t, [], {
     reach: (name: string) => (name === "web-2" ? Promise.reject(new Error("web-2: no route")) : Promise.resolve()),
-    environment: () => Promise.resolve({ servers: [], unread: "lb-1: no such socket", probes: new Map() }),
+    environment: () => Promise.resolve({ servers: [], unread: ["lb-1: no such socket"], probes: new Map() }),
   });
   assert.deepEqual(
     told.map(({ state, message }) => [state, message]),
@@ -81,7 +81,7 @@ test("a host that cannot be read is named once, and a load balancer that cannot 
 });
 
 test("a host that the load balancer does not know is missing there", async (t) => {
-  const environment = (): Promise<object> => Promise.resolve({ servers: servers.slice(1), unread: null });
+  const environment = (): Promise<object> => Promise.resolve({ servers: servers.slice(1), unread: [] });
   const told = await answers(t, [], { environment });
   assert.equal(told.at(-1)?.message, "the load balancer has no server web-1; it has: web-2");
 });

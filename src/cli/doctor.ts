@@ -85,7 +85,7 @@ async function hosts(_context: CliContext, sunny: Sunny): Promise<Found> {
 
 async function balancer(_context: CliContext, sunny: Sunny): Promise<Found> {
   const { servers, unread } = await sunny.environment();
-  if (unread !== null) return missing(unread);
+  if (unread.length > 0) return missing(unread.join("; "));
   const unknown = unknownServers(
     sunny.system.hosts.map(({ name }) => name),
     servers,

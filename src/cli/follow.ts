@@ -123,11 +123,11 @@ class Shown {
     if (this.#plan.rules.length > 0) this.#watch ??= await this.#sunny.watch();
     if (!this.#watchesHosts) return;
     const at = this.#context.clock.now();
-    const { servers, probes } = await this.#sunny.environment();
-    for (const [host, probe] of probes) {
+    const found = await this.#sunny.environment();
+    for (const [host, probe] of found.probes) {
       if (typeof probe?.version === "string") this.#versions.set(host, probe.version);
     }
-    this.#environment = { at, servers, probes, versions: this.#versions };
+    this.#environment = { ...found, at, versions: this.#versions };
   }
 
   show(): void {

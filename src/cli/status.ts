@@ -4,10 +4,12 @@ import { onTheirWord } from "../deployment/their-word.ts";
 import { runsWithin } from "../engine/scope.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import type { Sunny } from "../main.ts";
+import { adminText } from "../operations/rollout/server-text.ts";
 import { planSteps, type Plan, type PlanStep } from "../plan/model.ts";
 import { heldText, pausedText } from "./carry-out.ts";
 import type { CliContext } from "./context.ts";
 import { occupantOf } from "./occupied.ts";
+import { unreadText } from "./unread-balancer.ts";
 import { findRun, outputOf, planOf } from "./runs.ts";
 import { stepOf } from "./within.ts";
 import type { Configure } from "./configure.ts";
@@ -27,16 +29,16 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
   const runs = sunny.journal.read.runs(Number.isInteger(limit) && limit > 0 ? limit : 20);
   const occupant = occupantOf(sunny);
   const environment = await sunny.environment();
-  const { unread } = environment;
+  const { unread, read } = environment;
   for (const host of sunny.system.hosts) {
     const server = environment.servers.find((each) => each.name === host.name);
     const probe = environment.probes.get(host.name) ?? null;
     const traffic =
       server === undefined
-        ? unread === null
+        ? unread.length === 0
           ? "not behind the load balancer"
           : "traffic unknown"
-        : `${server.admin}, weight ${server.weightPercent} %, ${server.up ? "up" : "down"}`;
+        : `${adminText(server)}, weight ${server.weightPercent} %, ${server.up ? "up" : "down"}`;
     context.output.event("host", {
       host: host.name,
       version: probe?.version ?? null,
@@ -45,9 +47,9 @@ async function list(context: CliContext, sunny: Sunny, limit: number): Promise<v
     });
     context.output.text(`${host.name.padEnd(12)} ${(probe?.version ?? "no answer").padEnd(10)} ${traffic}`);
   }
-  if (unread !== null) {
-    context.output.event("problem", { message: `the load balancer cannot be read: ${unread}` });
-    context.output.text(`the load balancer cannot be read: ${unread}`);
+  for (const message of unreadText(unread, read)) {
+    context.output.event("problem", { message });
+    context.output.text(message);
   }
   context.output.text("");
   for (const run of runs) {

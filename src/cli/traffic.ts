@@ -1,9 +1,11 @@
 import { SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
 import type { ServerState } from "../operations/rollout/ports.ts";
+import { adminText } from "../operations/rollout/server-text.ts";
 import { runByHand } from "./by-hand.ts";
 import type { Configure } from "./configure.ts";
 import type { CliContext } from "./context.ts";
+import { unreadText } from "./unread-balancer.ts";
 
 interface SetOptions {
   readonly state?: string;
@@ -38,23 +40,25 @@ export const configure: Configure = (command, context) => {
 
 async function show(context: CliContext, sunny: Sunny): Promise<void> {
   const { output } = context;
-  const { servers, unread, probes } = await sunny.environment();
-  if (unread !== null) {
-    throw new SunnyError("LOAD_BALANCER_UNREACHABLE", `The load balancer cannot be read: ${unread}`, {
-      hint: "Check that it runs, and its sockets under loadBalancer in the configuration.",
-    });
-  }
+  const { servers, unread, read, probes } = await sunny.environment();
   const width = Math.max(0, ...servers.map((server) => server.name.length));
   for (const server of servers) {
     const version = probes.get(server.name)?.version ?? null;
     output.event("server", { ...server, version });
     output.text(`${server.name.padEnd(width)}  ${lineOf(server)}  ${version ?? "no answer"}`);
   }
+  // What is known was shown; whoever asked learns that it is not all.
+  if (unread.length > 0) {
+    throw new SunnyError("LOAD_BALANCER_UNREACHABLE", unreadText(unread, read).join("; "), {
+      hint: "Check that it runs, and its sockets under loadBalancer in the configuration.",
+    });
+  }
   output.summary({ servers: servers.length, ready: servers.filter((one) => one.admin === "ready").length });
 }
 
-function lineOf({ admin, weightPercent, up, check, sessions, upgraded, requests, failures }: ServerState): string {
+function lineOf(server: ServerState): string {
+  const { weightPercent, up, check, sessions, upgraded, requests, failures } = server;
   const health = up ? "up" : `down (${check})`;
   const open = upgraded === 0 ? `${sessions} in flight` : `${sessions} in flight, ${upgraded} upgraded`;
-  return `${admin.padEnd(5)}  weight ${String(weightPercent).padStart(3)} %  ${health.padEnd(4)}  ${open.padEnd(12)}  ${requests} requests, ${failures} failed`;
+  return `${adminText(server).padEnd(5)}  weight ${String(weightPercent).padStart(3)} %  ${health.padEnd(4)}  ${open.padEnd(12)}  ${requests} requests, ${failures} failed`;
 }

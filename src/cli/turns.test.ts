@@ -31,6 +31,8 @@ function environment(at: number, admin: "ready" | "drain" = "ready"): Environmen
       { ...server, name: "web-1", admin },
       { ...server, name: "web-2", admin: "ready" },
     ] as unknown as Environment["servers"],
+    read: [],
+    unread: [],
     probes: new Map(),
     versions: new Map([
       ["web-1", "2.0.0"],

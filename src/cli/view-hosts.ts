@@ -1,13 +1,12 @@
-import type { Probe, ServerState } from "../operations/rollout/ports.ts";
+import type { BalancerLook, Probe, ServerState } from "../operations/rollout/ports.ts";
 import type { Plan } from "../plan/model.ts";
 import type { Turns } from "./turns.ts";
 import type { HostState, ViewHost, ViewShare } from "./view/model.ts";
 
 /** What the environment said of itself when it was looked at last. */
-export interface Environment {
+export interface Environment extends BalancerLook {
   /** When the look began, milliseconds since the epoch. */
   readonly at: number;
-  readonly servers: readonly ServerState[];
   /** By host; null when it did not answer in time. */
   readonly probes: ReadonlyMap<string, Probe | null>;
   /** The version that each host answered with last: a service that is being restarted has no other. */

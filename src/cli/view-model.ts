@@ -4,6 +4,7 @@ import type { MonitorSnapshot } from "../operations/monitor/snapshot.ts";
 import type { Plan, PlanStep } from "../plan/model.ts";
 import type { StepTimes } from "./step-times.ts";
 import type { Baking, Turns } from "./turns.ts";
+import { unreadText } from "./unread-balancer.ts";
 import { hostsAndTraffic, type Environment } from "./view-hosts.ts";
 import { viewRules } from "./view-rules.ts";
 import type {
@@ -187,13 +188,15 @@ function rulesOf({ monitor, progress, run }: ViewInput, reason: string | undefin
   });
 }
 
-/** What needs attention while it goes on: no figures, or figures that are worse than they may be. */
-function problems({ run, monitor, progress }: ViewInput): string[] {
+/** What needs attention while it goes on: what cannot be read, no figures, or figures that are worse than they may be. */
+function problems({ run, monitor, progress, environment }: ViewInput): string[] {
+  if (run.endedAt !== null) return [];
+  const unread = unreadText(environment?.unread ?? [], environment?.read ?? []);
   // Once it goes back, the reason says it all.
-  if (monitor === null || run.endedAt !== null || progress?.stage === "rollback") return [];
+  if (monitor === null || progress?.stage === "rollback") return unread;
   const { verdict, reasons, weightNote } = monitor;
   const bad = verdict === "degraded" || verdict === "blind" ? reasons : [];
-  return weightNote === null ? [...bad] : [...bad, weightNote];
+  return [...unread, ...bad, ...(weightNote === null ? [] : [weightNote])];
 }
 
 function heldText(question: unknown): string {

@@ -1,3 +1,4 @@
+import type { HaproxyBalancer } from "../adapters/haproxy/balancer.ts";
 import { parseSocket, type HaproxyEndpoint, type SocketAddress } from "../adapters/haproxy/endpoint.ts";
 import { proxyBalancer } from "../adapters/proxy/proxy-balancer.ts";
 import type { Clock } from "../clock.ts";
@@ -30,19 +31,20 @@ export function loadBalancerOf(
   // Hosts of the service are taken over as such.
   const carriers = reached.filter((name) => !hosts.some((host) => host.name === name));
   const target = sockets.every(({ address }) => address.kind === "ssh") ? "fenced" : "bounded";
-  let made: Promise<LoadBalancer> | undefined;
-  const make = async (): Promise<LoadBalancer> => {
+  let made: Promise<HaproxyBalancer> | undefined;
+  const make = async (): Promise<HaproxyBalancer> => {
     const { haproxyBalancer } = await import("../adapters/haproxy/balancer.ts");
     const endpoints = sockets.map((socket) => endpointOf(socket, authority, clock, transports));
     return haproxyBalancer({ backend, endpoints: await Promise.all(endpoints), clock });
   };
-  const load = (): Promise<LoadBalancer> => (made ??= make());
+  const load = (): Promise<HaproxyBalancer> => (made ??= make());
   return port<LoadBalancer>(
     load,
     { read: true, set: true, waitIdle: true, waitUp: true, closeSessions: true },
     {
       target,
-      check: async (...call) => (await load()).check?.(...call),
+      check: async (...call) => (await load()).check(...call),
+      look: async (...call) => (await load()).look(...call),
       ...(carriers.length === 0 ? {} : { adopt: adoptionOf(carriers, authority, transports) }),
     },
   );

@@ -179,7 +179,37 @@ describe("HAProxy", { skip: without("haproxy") }, () => {
       assert.deepEqual([state?.admin, state?.weightPercent], ["drain", 50]);
     }
     await askHaproxy(proxies[1]!.socket, "set server be/web-1 state ready");
-    assert.equal((await stateOf(both, "web-1"))?.admin, "mixed");
+    const [a, b] = proxies.map((one) => one.socket);
+    assert.deepEqual((await stateOf(both, "web-1"))?.admins, [
+      { at: a, admin: "drain" },
+      { at: b, admin: "ready" },
+    ]);
+  });
+
+  test("of two load balancers the one that is down is named, and the other one is still shown", async () => {
+    await allReady();
+    const servers = [{ name: "web-1", port: apps[0]!.port }];
+    const other = await startHaproxy({ dir: path.join(dir, "down"), port: await freePort(), servers });
+    const both = haproxyBalancer({
+      backend: "be",
+      endpoints: [endpointOf(other.socket), endpointOf(proxies[0]!.socket)],
+      clock: systemClock,
+    });
+    assert.deepEqual((await both.look()).unread, []);
+    await other.stop();
+    await first().set("web-1", { admin: "drain" }, scope("look"));
+    const { servers: shown, read, unread } = await both.look();
+    assert.deepEqual(
+      shown.map(({ name, admin }) => [name, admin]),
+      [
+        ["web-1", "drain"],
+        ["web-2", "ready"],
+      ],
+    );
+    assert.deepEqual(read, [proxies[0]!.socket]);
+    assert.equal(unread.length, 1);
+    assert.match(unread[0] ?? "", /does not answer on .*down\/admin\.sock: connect E/);
+    await assert.rejects(both.read(), code("LOAD_BALANCER_UNREACHABLE"));
   });
 
   test("a name that only one of them knows changes nothing anywhere", async () => {

@@ -69,6 +69,9 @@ describe("a system of remote hosts", { skip: without("sshd", "ssh", "ssh-keygen"
     assert.equal((await fleet.read("web-1")).active, null);
     assert.equal(loadBalancer.target, "fenced");
     await assert.rejects(loadBalancer.read(), { code: "LOAD_BALANCER_UNREACHABLE", message: /admin\.sock/ });
+    const { servers, read, unread } = await loadBalancer.look!();
+    assert.deepEqual([servers, read, unread.length], [[], [], 1]);
+    assert.match(unread[0] ?? "", /^ssh:lb-1:.*admin\.sock/);
   });
 
   test("the service's own socket is asked through the host, and what changes something under its fence", async (t) => {

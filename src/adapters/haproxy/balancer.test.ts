@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../clock.ts";
-import { TerminalError } from "../../engine/context.ts";
+import { RetryableError, TerminalError } from "../../engine/context.ts";
 import type { StepScope } from "../../engine/context.ts";
 import { haproxyBalancer } from "./balancer.ts";
 import type { HaproxyEndpoint } from "./endpoint.ts";
@@ -47,4 +47,34 @@ test("a load balancer that obeys anybody is told nothing that one with a fence r
   assert.deepEqual(told.splice(0), [`ssh:lb-1:/s: ${drain}`, `ssh:lb-1:/s: ${close}`]);
   await balancerOf(true).set("web-1", { admin: "drain" }, scope);
   assert.deepEqual(told, [`ssh:lb-1:/s: ${drain}`, `tcp:lb-2:9000: ${drain}`]);
+});
+
+test("of several load balancers the one that answers is shown, and the one that does not is named with its reason", async () => {
+  const endpoint = (name: string, ask: HaproxyEndpoint["ask"]): HaproxyEndpoint => {
+    const order = (): Promise<never> => Promise.reject(new Error("nothing is ordered here"));
+    return { name, target: "bounded", pollMs: 1, ask, order };
+  };
+  const silent = new RetryableError(
+    "LOAD_BALANCER_UNREACHABLE",
+    "HAProxy does not answer on tcp:lb-2:9000: ECONNREFUSED",
+  );
+  const balancer = haproxyBalancer({
+    backend: "be",
+    endpoints: [
+      endpoint("tcp:lb-2:9000", () => Promise.reject(silent)),
+      endpoint("tcp:lb-1:9000", async () => OBSERVED),
+      endpoint("tcp:lb-3:9000", async () => "No such proxy.\n"),
+    ],
+    clock: systemClock,
+  });
+  const { servers, read, unread } = await balancer.look();
+  assert.deepEqual(
+    servers.map(({ name, admin, up }) => [name, admin, up]),
+    [["web-1", "ready", true]],
+  );
+  assert.deepEqual(read, ["tcp:lb-1:9000"]);
+  assert.equal(unread[0], silent.message);
+  assert.match(unread[1] ?? "", /^HAProxy at tcp:lb-3:9000: No such proxy\./);
+  assert.equal(unread.length, 2);
+  await assert.rejects(balancer.read(), silent);
 });

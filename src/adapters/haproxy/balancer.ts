@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { TerminalError } from "../../engine/context.ts";
 import type { StepScope } from "../../engine/context.ts";
 import { messageOf } from "../../errors.ts";
-import type { LoadBalancer, ServerChange } from "../../operations/rollout/ports.ts";
+import type { BalancerLook, LoadBalancer, ServerChange } from "../../operations/rollout/ports.ts";
 import { changeCommands, closeCommand, LEVEL_COMMAND, observeCommand, SESSIONS_COMMAND } from "./commands.ts";
 import type { HaproxyEndpoint } from "./endpoint.ts";
 import { merged } from "./merge.ts";
@@ -27,11 +27,14 @@ interface Balancer {
  * HAProxy, by its runtime API (2.6 or later). A reload forgets drains and weights: it shows in another process or a
  * younger one, and before anything else is ordered or waited for, what was ordered here so far is ordered again.
  */
-export function haproxyBalancer(options: HaproxyOptions): LoadBalancer {
+export function haproxyBalancer(options: HaproxyOptions): HaproxyBalancer {
   return new Haproxy(options);
 }
 
-class Haproxy implements LoadBalancer {
+/** A load balancer that can tell beforehand what it refuses, and what is known when one of several does not answer. */
+export type HaproxyBalancer = LoadBalancer & Required<Pick<LoadBalancer, "check" | "look">>;
+
+class Haproxy implements HaproxyBalancer {
   readonly target: "fenced" | "bounded";
   readonly #options: HaproxyOptions;
   readonly #balancers: readonly Balancer[];
@@ -47,6 +50,17 @@ class Haproxy implements LoadBalancer {
   async read(signal?: AbortSignal): ReturnType<LoadBalancer["read"]> {
     const seen = await all(this.#balancers.map((one) => this.#ask(one, signal)));
     return this.#merged(seen);
+  }
+
+  async look(signal?: AbortSignal): Promise<BalancerLook> {
+    const asked = this.#balancers.map(async (one) => ({
+      at: one.endpoint.name,
+      ...(await this.#ask(one, signal)),
+    }));
+    const ends = await Promise.allSettled(asked);
+    const seen = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+    const unread = ends.flatMap((end) => (end.status === "rejected" ? [messageOf(end.reason)] : []));
+    return { servers: merged(seen), read: seen.map(({ at }) => at), unread };
   }
 
   async check(servers: readonly string[], change: ServerChange, signal?: AbortSignal): Promise<void> {

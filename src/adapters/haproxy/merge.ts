@@ -16,23 +16,36 @@ export function merged(seen: readonly Seen[]): ServerState[] {
   const names = [...new Set(seen.flatMap(({ servers }) => servers.map((server) => server.name)))];
   return names.map((name) => {
     const found = seen.flatMap(({ servers }) => servers.filter((server) => server.name === name));
-    const missingAt = seen.filter(({ servers }) => !servers.some((server) => server.name === name)).map(({ at }) => at);
+    const admins = seen.map(({ at, servers }) => {
+      const admin = servers.find((server) => server.name === name)?.admin ?? ("missing" as const);
+      return { at, admin };
+    });
+    const missingAt = admins.filter(({ admin }) => admin === "missing").map(({ at }) => at);
     const everywhere = missingAt.length === 0;
-    const admins = new Set(found.map((server) => server.admin));
+    const agreed = admins.every(({ admin }) => admin === admins[0]?.admin);
     const sum = (of: (server: ObservedServer) => number): number => found.reduce((total, one) => total + of(one), 0);
     return {
       name,
-      admin: everywhere && admins.size === 1 ? (found[0]?.admin ?? "mixed") : "mixed",
+      admin: agreed ? (found[0]?.admin ?? "mixed") : "mixed",
       up: everywhere && found.every((server) => server.up),
-      check: [...new Set([...found.map((server) => server.check), ...missingAt.map((at) => `missing at ${at}`)])].join(
-        ", ",
-      ),
+      check: checkText(seen, name),
       weightPercent: Math.min(...found.map((server) => server.weightPercent)),
       sessions: sum((server) => server.sessions),
       upgraded: sum((server) => server.upgraded),
       requests: sum((server) => server.requests),
       failures: sum((server) => server.failures),
       ...(everywhere ? {} : { missingAt }),
+      ...(agreed ? {} : { admins }),
     };
   });
+}
+
+/** What the health checks saw last: once where all saw the same, otherwise with who saw it. */
+function checkText(seen: readonly Seen[], name: string): string {
+  const checks = seen.map(({ at, servers }) => {
+    const check = servers.find((server) => server.name === name)?.check ?? "missing";
+    return { at, check };
+  });
+  if (checks.every(({ check }) => check === checks[0]?.check)) return checks[0]?.check ?? "";
+  return checks.map(({ at, check }) => `${check} at ${at}`).join(", ");
 }

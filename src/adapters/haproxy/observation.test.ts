@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { adminText } from "../../operations/rollout/server-text.ts";
 import { changeCommands, closeCommand, observeCommand } from "./commands.ts";
 import { parseSocket } from "./endpoint.ts";
 import { merged } from "./merge.ts";
@@ -100,12 +101,25 @@ test("load balancers that disagree are mixed, and a server is up where all see i
     { at: "lb-2", servers: [down] },
   ]);
   assert.equal(state?.missingAt, undefined);
-  assert.deepEqual([state?.admin, state?.up, state?.check, state?.sessions], ["mixed", false, "L7OK/200, L4CON", 4]);
+  assert.deepEqual(
+    [state?.admin, state?.up, state?.check, state?.sessions],
+    ["mixed", false, "L7OK/200 at lb-1, L4CON at lb-2", 4],
+  );
+  assert.deepEqual(state?.admins, [
+    { at: "lb-1", admin: "ready" },
+    { at: "lb-2", admin: "drain" },
+  ]);
+  assert.equal(adminText(state), "mixed (ready at lb-1, drain at lb-2)");
+  const [same] = merged([
+    { at: "lb-1", servers: [down] },
+    { at: "lb-2", servers: [down] },
+  ]);
+  assert.deepEqual([same?.admin, same?.admins, same?.check, adminText(same!)], ["drain", undefined, "L4CON", "drain"]);
   const [alone] = merged([
     { at: "lb-1", servers: [{ ...one, admin: "ready" }] },
     { at: "lb-2", servers: [] },
   ]);
-  assert.deepEqual([alone?.admin, alone?.up, alone?.check], ["mixed", false, "L7OK/200, missing at lb-2"]);
+  assert.deepEqual([alone?.admin, alone?.up, alone?.check], ["mixed", false, "L7OK/200 at lb-1, missing at lb-2"]);
   assert.deepEqual(alone?.missingAt, ["lb-2"]);
 });
 

@@ -1,6 +1,7 @@
 import { defineOperation, type Finding, type Operation, type OperationCall } from "../../operation.ts";
 import type { HostSpec } from "../../system/schema.ts";
 import type { HostState } from "../rollout/ports.ts";
+import { adminsText } from "../rollout/server-text.ts";
 import { judgeOne } from "../tls/verify-ssl.ts";
 import {
   bad,
@@ -151,7 +152,7 @@ async function balancerFindings(
       if (!server.up && isFirstDeployment(call))
         return good(`server ${name}`, "known; nothing is deployed behind it yet");
       if (server.admin === "mixed")
-        return bad(`server ${name}`, `the load balancers disagree about it: ${server.check}`);
+        return bad(`server ${name}`, `the load balancers disagree about it: ${adminsText(server)}`);
       if (!server.up) return bad(`server ${name}`, `is down: ${server.check}`);
       if (server.admin !== "ready") return bad(`server ${name}`, `is set to ${server.admin}`);
       if (server.weightPercent < 100) return bad(`server ${name}`, `has ${server.weightPercent} % of its weight`);

@@ -11,6 +11,7 @@ import {
   noArguments,
   readStep,
 } from "../checks/findings.ts";
+import { adminsText } from "../rollout/server-text.ts";
 import type { InfrastructurePorts } from "./ports.ts";
 
 /** Less than this and the next release may not fit. */
@@ -73,7 +74,7 @@ async function serverFindings(
     const subject = `server ${host}`;
     if (server === undefined) return bad(subject, "the load balancer does not know it");
     if (idle && !server.up) return good(subject, "known; nothing is deployed behind it yet");
-    if (server.admin === "mixed") return bad(subject, `the load balancers disagree about it: ${server.check}`);
+    if (server.admin === "mixed") return bad(subject, `the load balancers disagree about it: ${adminsText(server)}`);
     if (!server.up) return bad(subject, `is down: ${server.check}`);
     if (server.admin !== "ready") return bad(subject, `is set to ${server.admin}`);
     return good(subject, `up, ${server.admin}, ${server.check}`);

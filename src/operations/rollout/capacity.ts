@@ -1,5 +1,6 @@
 import type { System } from "../../system/schema.ts";
 import type { ServerState } from "./ports.ts";
+import { adminsText } from "./server-text.ts";
 
 /** Whether a server takes new requests now. */
 export function isServing(server: ServerState): boolean {
@@ -39,7 +40,7 @@ export function capacityProblem(
 
 function why(server: ServerState): string {
   if (server.missingAt !== undefined) return `missing at ${server.missingAt.join(", ")}`;
-  if (server.admin !== "ready") return server.admin;
+  if (server.admin !== "ready") return adminsText(server);
   return server.up ? "weight 0" : server.check;
 }
 

@@ -181,6 +181,18 @@ export interface ServerState {
   readonly failures: number;
   /** Of several load balancers kept in step, those that have no server of that name; not there when all have it. */
   readonly missingAt?: readonly string[];
+  /** Of several load balancers that disagree, what each has; not there when they agree, or when there is one. */
+  readonly admins?: readonly { readonly at: string; readonly admin: "ready" | "drain" | "maint" | "missing" }[];
+}
+
+/** What is known of the servers when not every load balancer can be asked; for people, never for a decision. */
+export interface BalancerLook {
+  /** As those that answered say; empty when none did. */
+  readonly servers: readonly ServerState[];
+  /** Names of those that answered, as they are configured. */
+  readonly read: readonly string[];
+  /** Why each of the others could not be read; the reason names it. */
+  readonly unread: readonly string[];
 }
 
 /** What is ordered of a server; what is not named stays as it is. */
@@ -194,6 +206,8 @@ export interface LoadBalancer {
   readonly target: "fenced" | "bounded";
   /** @throws RetryableError LOAD_BALANCER_UNREACHABLE */
   read(signal?: AbortSignal): Promise<readonly ServerState[]>;
+  /** What `read` answers of those of several load balancers that can be read; absent where there is only one. */
+  look?(signal?: AbortSignal): Promise<BalancerLook>;
   /**
    * Fails as `set` would for any of these servers, as far as that can be told without giving the order; absent where it
    * cannot. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED

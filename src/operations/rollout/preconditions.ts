@@ -2,6 +2,7 @@ import type { Finding, OperationCall } from "../../operation.ts";
 import type { System } from "../../system/schema.ts";
 import { unreadable } from "./survey.ts";
 import type { RolloutPorts, ServerState } from "./ports.ts";
+import { adminText } from "./server-text.ts";
 import { refusal } from "./steps.ts";
 import type { Survey, SurveyedHost } from "./survey.ts";
 
@@ -27,7 +28,7 @@ export function deploymentProblems(
     if (server === undefined) {
       problems.push({ subject: name, ok: false, message: `the load balancer has no server ${name}` });
     } else if (server.admin !== "ready" && !(own !== null && server.admin === "drain")) {
-      const message = `${name} is in state ${server.admin} at the load balancer; set it to ready, or take it out of the config`;
+      const message = `${name} is in state ${adminText(server)} at the load balancer; set it to ready, or take it out of the config`;
       problems.push({ subject: name, ok: false, message });
     }
   }

@@ -5,6 +5,7 @@ import { defineOperation } from "../../operation.ts";
 import type { Operation, OperationCall, OperationReport } from "../../operation.ts";
 import type { System } from "../../system/schema.ts";
 import { capacityProblem, minServing } from "./capacity.ts";
+import { adminText } from "./server-text.ts";
 import type { RolloutPorts, ServerChange, ServerState } from "./ports.ts";
 import { refuseForeignHosts } from "./preconditions.ts";
 import { one, ordering, reading, refusal } from "./steps.ts";
@@ -132,9 +133,9 @@ async function order(
 
 /** One line about a server, for people. */
 export function describe(server: ServerState): string {
-  const { name, admin, weightPercent, up, check, sessions } = server;
+  const { name, weightPercent, up, check, sessions } = server;
   const inFlight = sessions === 1 ? "1 session" : `${sessions} sessions`;
-  return `${name} is ${admin}, weight ${weightPercent} %, ${up ? "up" : `down (${check})`}, ${inFlight} in flight`;
+  return `${name} is ${adminText(server)}, weight ${weightPercent} %, ${up ? "up" : `down (${check})`}, ${inFlight} in flight`;
 }
 
 async function putBack(ctx: DurableContext, ports: RolloutPorts, call: OperationCall<Args>): Promise<OperationReport> {

@@ -3,6 +3,7 @@ import type { DurableContext, StepScope } from "../../engine/context.ts";
 import { defineOperation } from "../../operation.ts";
 import type { Finding, Operation, OperationCall, OperationReport } from "../../operation.ts";
 import type { RolloutPorts } from "./ports.ts";
+import { adminText } from "./server-text.ts";
 import { one, reading, refusal } from "./steps.ts";
 import { survey } from "./survey.ts";
 import type { Survey } from "./survey.ts";
@@ -102,7 +103,11 @@ function trafficFindings(found: Survey, hosts: readonly string[]): Finding[] {
     if (server === undefined) return { subject, ok: false, message: "the load balancer does not know it" };
     const { admin, weightPercent, up, check } = server;
     const ok = admin === "ready" && weightPercent === 100 && up;
-    return { subject, ok, message: `${admin}, weight ${weightPercent} %, ${up ? "up" : "down"} (${check})` };
+    return {
+      subject,
+      ok,
+      message: `${adminText(server)}, weight ${weightPercent} %, ${up ? "up" : "down"} (${check})`,
+    };
   });
 }
 
