@@ -57,6 +57,11 @@ export interface Sunny {
   isCarriedOut(runId: string): boolean;
   /** What hosts and load balancers say now; hosts that do not answer are null. */
   environment(): Promise<BalancerLook & { readonly probes: ReadonlyMap<string, Probe | null> }>;
+  /**
+   * Fails as the load balancer would refuse a canary its weight, without an order.
+   * @throws SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED, LOAD_BALANCER_UNREACHABLE
+   */
+  requireOrders(): Promise<void>;
   /** Reads a host over its connection. @throws RetryableError HOST_UNREACHABLE */
   reach(host: string): Promise<void>;
   /** What each host says of itself and of whom it belongs to, for people. */
@@ -110,6 +115,10 @@ export async function openSunny(loaded: LoadedSystem, { clock, connectsAnew = fa
       return lease !== null && lease.expiresAt > clock.now() && isAlive(lease.owner);
     },
     environment: async () => look(system, await parts.connected()),
+    async requireOrders() {
+      const { requireOrders } = await import("./operations/rollout/preconditions.ts");
+      await requireOrders((await parts.connected()).loadBalancer, system);
+    },
     async reach(host) {
       await (await parts.connected()).fleet.read(host);
     },

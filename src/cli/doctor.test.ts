@@ -24,6 +24,7 @@ const world = {
   system: { hosts: [{ name: "web-1" }, { name: "web-2" }] },
   reach: () => Promise.resolve(),
   environment: () => Promise.resolve({ servers, read: [], unread: [], probes: new Map() }),
+  requireOrders: () => Promise.resolve(),
 };
 
 /** What `sunny doctor` answers for these prerequisites. */
@@ -84,4 +85,10 @@ test("a host that the load balancer does not know is missing there", async (t) =
   const environment = (): Promise<object> => Promise.resolve({ servers: servers.slice(1), unread: [] });
   const told = await answers(t, [], { environment });
   assert.equal(told.at(-1)?.message, "the load balancer has no server web-1; it has: web-2");
+});
+
+test("a load balancer that can be read and takes no orders is missing with its reason", async (t) => {
+  const reason = "HAProxy at lb-1 takes no orders: the socket has `level operator`, it needs `level admin`";
+  const told = await answers(t, [], { requireOrders: () => Promise.reject(new Error(reason)) });
+  assert.deepEqual([told.at(-1)?.state, told.at(-1)?.message], ["missing", reason]);
 });

@@ -90,7 +90,9 @@ async function balancer(_context: CliContext, sunny: Sunny): Promise<Found> {
     sunny.system.hosts.map(({ name }) => name),
     servers,
   );
-  return unknown === undefined ? ok(`${servers.length} servers can be read`) : missing(unknown);
+  if (unknown !== undefined) return missing(unknown);
+  const refused = await sunny.requireOrders().then(() => null, messageOf);
+  return refused === null ? ok(`${servers.length} servers can be read`) : missing(refused);
 }
 
 async function database(_context: CliContext, sunny: Sunny): Promise<Found> {

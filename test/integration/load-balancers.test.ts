@@ -16,8 +16,9 @@ describe("two load balancers", { skip: without("haproxy") }, () => {
   const dir = mkdtempSync("/tmp/sunny-lbs-");
   const servers: { readonly name: string; readonly port: number }[] = [];
   const proxies: HaproxyTest[] = [];
-  const start = async (name: string): Promise<HaproxyTest> => {
-    const proxy = await startHaproxy({ dir: path.join(dir, name), port: await freePort(), servers });
+  const start = async (name: string, weight = 100): Promise<HaproxyTest> => {
+    const weighed = servers.map((server) => ({ ...server, weight }));
+    const proxy = await startHaproxy({ dir: path.join(dir, name), port: await freePort(), servers: weighed });
     proxies.push(proxy);
     return proxy;
   };
@@ -70,5 +71,18 @@ describe("two load balancers", { skip: without("haproxy") }, () => {
       assert.deepEqual([read, unread.length], [[a.socket], 1]);
       assert.ok(unread.join().includes(b.socket), unread.join());
     });
+  });
+
+  test("one that takes no orders, or whose weights are too small for a canary, is told before anything is planned", async () => {
+    const [good, small] = [await start("good"), await start("small", 1)];
+    await withSunny([good.socket], (sunny) => sunny.requireOrders());
+    for (const [socket, reason] of [
+      [good.lookSocket, /takes no orders: the socket has `level operator`, it needs `level admin`$/],
+      [small.socket, /cannot give web-1 11 % of its weight 1: .* Set `weight 100`/],
+    ] as const) {
+      await withSunny([good.socket, socket], async (sunny) => {
+        await assert.rejects(sunny.requireOrders(), { code: "HAPROXY_COMMAND_FAILED", message: reason });
+      });
+    }
   });
 });

@@ -55,6 +55,16 @@ export function canaryWeight(percent: number, canaries: number, others: number):
   return Math.min(100, Math.max(1, Math.round(exact)));
 }
 
+/** The hosts that get the release first, and the weight that each has meanwhile, in percent of its own. */
+export function canariesOf(
+  { rollout: { canaryHosts, canaryPercent } }: Pick<System, "rollout">,
+  hosts: readonly string[],
+): { readonly canaries: readonly string[]; readonly weight: number } {
+  const canaries = hosts.slice(0, canaryHosts);
+  const others = hosts.length - canaries.length;
+  return { canaries, weight: canaryPercent === null ? 100 : canaryWeight(canaryPercent, canaries.length, others) };
+}
+
 /**
  * The part of the traffic, 0 to 1, that `canaries` hosts with a weight in percent of their own should get beside `others`
  * hosts with full weight; undefined when one side has no host, since there is nothing to compare then.

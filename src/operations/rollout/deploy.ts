@@ -3,9 +3,9 @@ import type { DurableContext } from "../../engine/context.ts";
 import { defineOperation } from "../../operation.ts";
 import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } from "../../operation.ts";
 import { armsStep, bake } from "./bake.ts";
-import { canaryWeight, capacityProblem, groupsOf, minServing, trafficPart } from "./capacity.ts";
+import { canariesOf, capacityProblem, groupsOf, minServing, trafficPart } from "./capacity.ts";
 import { capacityStep, fenceSteps } from "./guards.ts";
-import { deploymentProblems, requireOwnHosts, unknownServers } from "./preconditions.ts";
+import { deploymentProblems, requireOwnHosts, requireOrders, unknownServers } from "./preconditions.ts";
 import type { Arms, RolloutPorts } from "./ports.ts";
 import { rollBackTo, takeDown } from "./rollback.ts";
 import { all, one, ordering, reading, refusal } from "./steps.ts";
@@ -47,8 +47,7 @@ export function deployProduction(ports: RolloutPorts): Operation {
       const problem = capacityProblem(found.servers, group, minServing(system));
       if (problem !== undefined)
         throw refusal("CAPACITY_TOO_LOW", `the rollout would take out too many hosts: ${problem}`);
-      const { canaries, weight } = canariesOf(system, hostNames(call));
-      await ports.loadBalancer.check?.(canaries, { weightPercent: weight });
+      await requireOrders(ports.loadBalancer, system);
       return { active: Object.fromEntries(found.hosts.map(({ host, state }) => [host, state?.active?.id ?? null])) };
     },
     run: (ctx, call) => deploy(ctx, ports, call),
@@ -64,16 +63,6 @@ export function deployProduction(ports: RolloutPorts): Operation {
 }
 
 const hostNames = (call: Pick<OperationCall<Args>, "system">): string[] => call.system.hosts.map((host) => host.name);
-
-/** The hosts that get the release first, and the weight that each has meanwhile, in percent of its own. */
-function canariesOf(
-  { rollout: { canaryHosts, canaryPercent } }: OperationCall<Args>["system"],
-  hosts: readonly string[],
-): { readonly canaries: readonly string[]; readonly weight: number } {
-  const canaries = hosts.slice(0, canaryHosts);
-  const others = hosts.length - canaries.length;
-  return { canaries, weight: canaryPercent === null ? 100 : canaryWeight(canaryPercent, canaries.length, others) };
-}
 
 /** Steps of the way back are named apart from those of the way there. */
 const backCall = (call: OperationCall<Args>): OperationCall<Args> => ({ ...call, stepName: `${call.stepName}/back` });

@@ -1,9 +1,10 @@
 import type { Finding, OperationCall } from "../../operation.ts";
 import type { System } from "../../system/schema.ts";
-import { unreadable } from "./survey.ts";
-import type { RolloutPorts, ServerState } from "./ports.ts";
+import { canariesOf } from "./capacity.ts";
+import type { LoadBalancer, RolloutPorts, ServerState } from "./ports.ts";
 import { adminText } from "./server-text.ts";
 import { refusal } from "./steps.ts";
+import { unreadable } from "./survey.ts";
 import type { Survey, SurveyedHost } from "./survey.ts";
 
 /**
@@ -84,4 +85,17 @@ export function unknownServers(hosts: readonly string[], servers: readonly Serve
     .filter(({ name, missingAt = [] }) => hosts.includes(name) && missingAt.length > 0)
     .map(({ name, missingAt = [] }) => `${missingAt.join(", ")} has no server ${name}`);
   return apart.length === 0 ? undefined : `${apart.join("; ")}; together the load balancers have: ${names}`;
+}
+
+/**
+ * Fails as the load balancer would refuse the canaries their weight, without giving the order; one that cannot tell
+ * beforehand refuses nothing. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED
+ */
+export async function requireOrders(
+  loadBalancer: Pick<LoadBalancer, "check">,
+  system: Pick<System, "hosts" | "rollout">,
+): Promise<void> {
+  const hosts = system.hosts.map(({ name }) => name);
+  const { canaries, weight } = canariesOf(system, hosts);
+  await loadBalancer.check?.(canaries, { weightPercent: weight });
 }
