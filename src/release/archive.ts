@@ -41,7 +41,8 @@ export async function walkArchive(archive: string, manifest: ReleaseManifest, si
     await reader.close();
     raw.destroy();
   }
-  if (whole.digest("hex") !== manifest.archive.sha256) throw altered(archive);
+  const found = whole.digest("hex");
+  if (found !== manifest.archive.sha256) throw otherDigest(archive, { expected: manifest.archive.sha256, found });
 }
 
 async function readFileHeader(reader: ByteReader, file: ReleaseFile): Promise<void> {
@@ -128,9 +129,30 @@ function unlisted(file: string): SunnyError {
   );
 }
 
-/** The refusal of an archive whose digest is wrong. */
-export function altered(archive: string): SunnyError {
-  return refuse("RELEASE_ARCHIVE_ALTERED", `${archive} is not the archive that was signed: its SHA-256 differs`);
+/** What of an archive was compared with the signed manifest. */
+export interface Compared<T> {
+  readonly expected: T;
+  readonly found: T;
+}
+
+/** The refusal of an archive that has another size than the signed one; its digest was not looked at. */
+export function otherSize(archive: string, { expected, found }: Compared<number>): SunnyError {
+  return altered(`${archive} is not the archive that was signed: it has ${found} bytes instead of ${expected}`, {
+    expectedBytes: expected,
+    foundBytes: found,
+  });
+}
+
+/** The refusal of an archive whose digest is not the signed one; SHA-256, hex. */
+export function otherDigest(archive: string, { expected, found }: Compared<string>): SunnyError {
+  return altered(`${archive} is not the archive that was signed: its SHA-256 is ${found} instead of ${expected}`, {
+    expectedSha256: expected,
+    foundSha256: found,
+  });
+}
+
+function altered(message: string, details: Readonly<Record<string, unknown>>): SunnyError {
+  return refuse("RELEASE_ARCHIVE_ALTERED", message, details);
 }
 
 function isZlibError(error: unknown): boolean {

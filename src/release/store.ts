@@ -26,7 +26,10 @@ export type StoredRelease =
 export interface ReleaseStore {
   /** Verifies a release and takes it in; the same one again is no error. @throws RELEASE_VERSION_TAKEN, as `verifyRelease` */
   add(archive: string, manifest: string): Promise<VerifiedRelease>;
-  /** The release of a version, or of an id (`2.1.0-3f2a…`), verified to its last byte. @throws RELEASE_NOT_FOUND, as `verifyRelease` */
+  /**
+   * The release of a version, or of an id (`2.1.0-3f2a…`), verified to its last byte. Where what lies there under the version
+   * cannot be used, the details of RELEASE_NOT_FOUND name it as `unusable`. @throws RELEASE_NOT_FOUND, as `verifyRelease`
+   */
   find(versionOrId: string): Promise<VerifiedRelease>;
   /**
    * The same by signature, manifest and size: for whoever reads nothing of the archive, or verifies what it reads.
@@ -173,7 +176,10 @@ function notFound(
   return new SunnyError(
     "RELEASE_NOT_FOUND",
     `There is no release ${options.name} ${version} in ${options.directory}${why}`,
-    { hint: `There are: ${known}.${alone} \`sunny release pack\` makes one.`, details: { version } },
+    {
+      hint: `There are: ${known}.${alone} \`sunny release pack\` makes one.`,
+      details: { version, ...(unusable === undefined ? {} : { unusable: unusable.version }) },
+    },
   );
 }
 

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import type { NoteVerifier } from "../audit/note.ts";
 import { SunnyError, messageOf } from "../errors.ts";
-import { altered, walkArchive } from "./archive.ts";
+import { otherDigest, otherSize, walkArchive } from "./archive.ts";
 import { openManifest } from "./manifest.ts";
 import type { OpenedManifest } from "./manifest.ts";
 import { refuse } from "./refusal.ts";
@@ -52,7 +52,9 @@ export async function verifyRelease(options: VerifyOptions): Promise<VerifiedRel
 
 /** Verifies that the archive is the one that was signed, before anything unpacks it. @throws RELEASE_ARCHIVE_ALTERED */
 export async function checkDigest({ archive, manifest }: VerifiedRelease): Promise<void> {
-  if ((await digestOfFile(archive)) !== manifest.archive.sha256) throw altered(archive);
+  const { sha256: expected } = manifest.archive;
+  const found = await digestOfFile(archive);
+  if (found !== expected) throw otherDigest(archive, { expected, found });
 }
 
 /**
@@ -64,7 +66,8 @@ export async function openRelease(options: VerifyOptions): Promise<VerifiedRelea
   const opened = openManifest(note, options.verifiers);
   checkLimits(opened, options.limits ?? {});
   const { size } = await readable(options.archive, () => stat(options.archive));
-  if (size !== opened.manifest.archive.size) throw altered(options.archive);
+  const { size: expected } = opened.manifest.archive;
+  if (size !== expected) throw otherSize(options.archive, { expected, found: size });
   return { ...opened, archive: options.archive, manifestFile: options.manifest };
 }
 

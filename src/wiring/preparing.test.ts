@@ -25,32 +25,39 @@ test("a plan reads each host once, also when it asks again and when the host doe
   assert.deepEqual(asked, ["web-1", "web-2", "web-1"], "the next plan sees the hosts as they are then");
 });
 
-test("a release to go back to that has left the store is one that hosts have, where it is only one", async () => {
+test("a release to go back to that has left the store, or is damaged there, is one that hosts have, where it is only one", async () => {
   const [old, other] = ["2.0.0-aaaaaaaaaaaa", "2.0.0-bbbbbbbbbbbb"];
-  const target = async (onHosts: readonly (readonly string[] | "silent")[], wanted: string): Promise<unknown> => {
+  const missing = new SunnyError("RELEASE_NOT_FOUND", "There is no release payments 2.0.0 in the store");
+  const damaged = new SunnyError("RELEASE_ARCHIVE_ALTERED", "payments-2.0.0.tar.gz has 9 bytes instead of 10");
+  const target = async (
+    onHosts: readonly (readonly string[] | "silent")[],
+    wanted: string,
+    why = missing,
+  ): Promise<unknown> => {
     const read = (host: string): Promise<HostState> => {
       const ids = onHosts[Number(host.at(-1)) - 1] ?? [];
       if (ids === "silent") return Promise.reject(new Error("silent"));
       return Promise.resolve({ releases: ids.map((id) => ({ id, version: "2.0.0" })) } as unknown as HostState);
     };
-    const missing = new SunnyError("RELEASE_NOT_FOUND", "There is no release payments 2.0.0 in the store");
     const connected = {
       fleet: { read },
       operations: () => Promise.resolve(new Map()),
-      releases: { known: { find: () => Promise.reject(missing) } },
+      releases: { known: { find: () => Promise.reject(why) } },
     } as unknown as Connected;
     const system = { hosts: onHosts.map((_, at) => ({ name: `web-${at + 1}` })) } as unknown as System;
     const ports = await preparing(system, connected, {} as SourceNeeds);
-    await assert.rejects(ports.findRelease(wanted), { code: "RELEASE_NOT_FOUND" });
+    await assert.rejects(ports.findRelease(wanted), why);
     return ports.findTarget(wanted);
   };
   const found = { name: "", version: "2.0.0", digest: "aaaaaaaaaaaa", id: old };
   assert.deepEqual(await target([[old], "silent", []], "2.0.0"), found);
   assert.deepEqual(await target([[old], [old, other]], old), found);
+  assert.deepEqual(await target([[old], [old]], "2.0.0", damaged), found);
   for (const none of [
     [[], "silent"],
     [[old], [other]],
   ] as const) {
-    await assert.rejects(target(none, "2.0.0"), { code: "RELEASE_NOT_FOUND" });
+    await assert.rejects(target(none, "2.0.0"), missing);
+    await assert.rejects(target(none, "2.0.0", damaged), damaged);
   }
 });

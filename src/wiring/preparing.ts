@@ -47,7 +47,8 @@ export async function preparing(system: System, connected: Connected, needs: Sou
     findRelease,
     findTarget: (version) =>
       findRelease(version).catch(async (error: unknown) => {
-        const there = isSunnyError(error, "RELEASE_NOT_FOUND") && (await releaseOnHosts(version, hosts, fleet));
+        // What hosts have was verified there: an archive that is gone or damaged here keeps nobody from going back to it.
+        const there = isSunnyError(error) && (await releaseOnHosts(version, hosts, fleet));
         if (there === false || there === undefined) throw error;
         return there;
       }),

@@ -36,7 +36,8 @@ export function releasesOf(system: System): Releases {
       try {
         return [storedRelease(await known.find(idOrVersion))];
       } catch (error) {
-        if (isSunnyError(error, "RELEASE_NOT_FOUND")) return [];
+        // Nothing is there; where something is that cannot be used, that is why, and whoever asks is told.
+        if (isSunnyError(error, "RELEASE_NOT_FOUND") && error.details["unusable"] === undefined) return [];
         throw refusal(error);
       }
     },

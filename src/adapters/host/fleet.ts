@@ -62,7 +62,11 @@ function releasesOf(access: HostAccess, reading: Reading): Releases {
       }
       const before = await reading.read(host, scope.signal);
       if (before.releases.some((one) => one.id === release.id)) return { installed: false };
-      const stored = (await access.releases.find(release.id)).find((one) => one.digest === release.digest);
+      const found = await access.releases.find(release.id).catch((error: unknown) => {
+        if (!(error instanceof TerminalError)) throw error;
+        throw new TerminalError(error.code, `${host}: ${error.message}`, { host }, { cause: error });
+      });
+      const stored = found.find((one) => one.digest === release.digest);
       if (stored === undefined) {
         const message = `${host}: the archive of release ${release.id} is not in the store`;
         throw new TerminalError("RELEASE_UNKNOWN", message, { host });

@@ -238,7 +238,10 @@ export interface StoredRelease extends ReleaseRef {
 
 /** The store of verified releases: signature and digest were checked before a release is handed out. */
 export interface ReleaseSource {
-  /** By id or by version; several when a version was packed more than once, newest first. */
+  /**
+   * By id or by version; several when a version was packed more than once, newest first.
+   * @throws TerminalError with the reason when something lies there that cannot be used
+   */
   find(idOrVersion: string): Promise<readonly StoredRelease[]>;
 }
 

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors.ts";
 import type { OperationCall, ReleaseRef } from "../../operation.ts";
 import type { ReleaseSource } from "./ports.ts";
 import { refusal } from "./steps.ts";
@@ -17,7 +18,8 @@ function refOf({ name, version, digest, id }: ReleaseRef): ReleaseRef {
 
 /**
  * The one release that a version (or an id) means on the way back: the previous release of the plan, else what hosts say
- * they had before, else the only one that hosts or store have. Never a guess between two.
+ * they had before, else the only one that hosts or store have. Never a guess between two. A store whose release cannot
+ * be used keeps nobody from going back to what hosts have; only where none has it, its reason is told.
  *
  * @throws TerminalError RELEASE_UNKNOWN
  */
@@ -27,7 +29,10 @@ export async function resolveTarget(
   hosts: readonly SurveyedHost[],
   store: ReleaseSource,
 ): Promise<Target> {
-  const stored = await store.find(wanted);
+  const { stored, why } = await store.find(wanted).then(
+    (found) => ({ stored: found, why: "" }),
+    (error: unknown) => ({ stored: [], why: `; in the store: ${messageOf(error)}` }),
+  );
   const known = new Map<string, Target>();
   for (const { state } of hosts) {
     for (const { id, version } of state?.releases ?? []) {
@@ -45,7 +50,7 @@ export async function resolveTarget(
   const candidates = known.size > 1 && before.size === 1 ? [...before] : [...known.keys()];
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return known.get(only) as Target;
-  throw refusal("RELEASE_UNKNOWN", unknownMessage(wanted, candidates as string[], hosts));
+  throw refusal("RELEASE_UNKNOWN", `${unknownMessage(wanted, candidates as string[], hosts)}${why}`);
 }
 
 function unknownMessage(wanted: string, candidates: readonly string[], hosts: readonly SurveyedHost[]): string {
