@@ -82,9 +82,9 @@ function releasesOf(access: HostAccess, reading: Reading): Releases {
       const output = await access.change(host, script, scope, { deadlineMs: CHANGE_MS, stays: true });
       return { removed: [...output.matchAll(/^removed (.+)$/gm)].map((match) => match[1] ?? "") };
     },
-    async raiseFence(host, scope) {
+    async raiseFence(host, scope, withinMs = CHANGE_MS) {
       await access.change(host, raiseFenceScript(access.place(host), access.fence(scope)), scope, {
-        deadlineMs: CHANGE_MS,
+        deadlineMs: withinMs,
         stays: true,
       });
     },

@@ -17,19 +17,29 @@ export function capacityStep(env: TurnEnv, part: string, group: readonly string[
   });
 }
 
+/** Where the fence is raised otherwise than by a step like all others. */
+export interface FenceLimits {
+  readonly retry?: RetryPolicy;
+  /** What a host gets to answer, from when it is its turn to be asked; default what a change may take. */
+  readonly withinMs?: number;
+  /** Names the step; default "fence". */
+  readonly part?: string;
+}
+
 /**
  * Makes hosts refuse what an earlier holder of the lease may still send, and ends what it left running, before their
- * state is believed: a fence protects only what the new holder has touched. `retry`: where not as other steps.
+ * state is believed: a fence protects only what the new holder has touched.
  */
-export function fenceSteps(env: TurnEnv, hosts: readonly string[], retry?: RetryPolicy): Subjected<null>[] {
+export function fenceSteps(env: TurnEnv, hosts: readonly string[], limits: FenceLimits = {}): Subjected<null>[] {
+  const { retry, withinMs, part = "fence" } = limits;
   return hosts.map((host) => ({
     subject: host,
     call: ordering({
-      name: `${env.stepName}/${host}/fence`,
+      name: `${env.stepName}/${host}/${part}`,
       deadlineMs: 60_000,
       ...(retry === undefined ? {} : { retry }),
       async run(scope) {
-        await env.ports.fleet.raiseFence(host, scope);
+        await env.ports.fleet.raiseFence(host, scope, withinMs);
         return null;
       },
     }),

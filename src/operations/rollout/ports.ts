@@ -149,9 +149,10 @@ export interface Fleet {
   ): Promise<{ readonly removed: readonly string[] }>;
   /**
    * Makes the host refuse every older token from now on, and ends what still runs there under one (or under an earlier
-   * attempt of the same step). @throws TerminalError HOST_FENCED when the host has seen a newer one, or another authority.
+   * attempt of the same step). `withinMs`: what the host gets to answer, from when it is asked; default 60 s.
+   * @throws TerminalError HOST_FENCED when the host has seen a newer one, or another authority.
    */
-  raiseFence(host: string, scope: StepScope): Promise<void>;
+  raiseFence(host: string, scope: StepScope, withinMs?: number): Promise<void>;
   /** Takes the host over for this authority: for `sunny adopt`, by a person's decision only. */
   adopt(host: string, scope: StepScope): Promise<{ readonly from: string | null }>;
   probe(host: string, signal?: AbortSignal): Promise<Probe>;

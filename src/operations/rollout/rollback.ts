@@ -5,6 +5,7 @@ import type { Finding, Operation, OperationCall, OperationReport, ReleaseRef } f
 import { armsStep } from "./bake.ts";
 import { isServing, minServingInRollback, nextToBringBack } from "./capacity.ts";
 import { fenceSteps } from "./guards.ts";
+import type { FenceLimits } from "./guards.ts";
 import type { RolloutPorts, ServerState } from "./ports.ts";
 import { foreignHosts, foreignRemedy, refuseForeignHosts } from "./preconditions.ts";
 import { resolveTarget } from "./resolve-release.ts";
@@ -80,7 +81,8 @@ export async function rollBackTo(
   wanted: string,
 ): Promise<OperationReport> {
   const env: TurnEnv = { ports, system: call.system, stepName: call.stepName };
-  const found = await fencedSurvey(ctx, env);
+  const hosts = env.system.hosts.map((host) => host.name);
+  const found = await fencedSurvey(ctx, env, "survey", hosts, HURRY);
   const target = await one(
     ctx,
     reading({
@@ -95,18 +97,47 @@ export async function rollBackTo(
 /** Takes a first deployment back to the state before it: nothing runs, `current` does not exist. */
 export async function takeDown(ctx: DurableContext, ports: RolloutPorts, call: Call): Promise<OperationReport> {
   const env: TurnEnv = { ports, system: call.system, stepName: call.stepName };
-  const found = await fencedSurvey(ctx, env);
+  const hosts = env.system.hosts.map((host) => host.name);
+  const found = await fencedSurvey(ctx, env, "survey", hosts, HURRY);
   return bringBack(ctx, env, found, null);
 }
 
-/** A host that hangs keeps the others from going back for so long only. */
 const FENCE_RETRY: RetryPolicy = { maxAttempts: 2, initialMs: 500, factor: 2, maxMs: 5_000 };
+/** A host that hangs keeps the others from going back for so long only, and is asked again when these are back. */
+const HURRY: FenceLimits = { retry: { ...FENCE_RETRY, maxAttempts: 1 }, withinMs: 10_000 };
+const PATIENCE: FenceLimits = { retry: FENCE_RETRY, part: "fence-again" };
+/** After these something that an earlier holder started may still be at work on the host. */
+const UNANSWERED: readonly string[] = ["HOST_UNREACHABLE", "HOST_SCRIPT_LOST", "HOST_BUSY", "STEP_DEADLINE"];
 
-/** A host that refuses the fence or does not answer is found as such by the survey, or by its own turn. */
-async function fencedSurvey(ctx: DurableContext, env: TurnEnv): Promise<Survey> {
-  const hosts = env.system.hosts.map((host) => host.name);
-  await settle(ctx, fenceSteps(env, hosts, FENCE_RETRY));
-  return one(ctx, surveyStep(env.ports, `${env.stepName}/survey`, hosts));
+/**
+ * A host that refuses the fence is found as such by the survey, or by its own turn. What is read from one that did not
+ * take it may change in the next moment, and counts as not read.
+ */
+async function fencedSurvey(
+  ctx: DurableContext,
+  env: TurnEnv,
+  part: string,
+  asked: readonly string[],
+  limits: FenceLimits,
+): Promise<Survey> {
+  const unfenced = new Map<string, string>();
+  for (const { subject, end } of await settle(ctx, fenceSteps(env, asked, limits))) {
+    if (!end.ok && UNANSWERED.includes(end.error.code)) unfenced.set(subject, end.error.message);
+  }
+  const { hosts, servers } = await one(ctx, surveyStep(env.ports, `${env.stepName}/${part}`, asked));
+  const believed = hosts.map((found): SurveyedHost => {
+    const problem = unfenced.get(found.host);
+    return problem === undefined || found.state === null ? found : { ...found, state: null, probe: null, problem };
+  });
+  return { hosts: believed, servers };
+}
+
+/** How far a rollback is. */
+interface Progress {
+  readonly failures: Finding[];
+  /** Hosts that were somewhere else. */
+  readonly moved: string[];
+  round: number;
 }
 
 async function bringBack(
@@ -116,28 +147,63 @@ async function bringBack(
   target: Target | null,
 ): Promise<OperationReport> {
   const goal = target === null ? "no release" : target.version;
-  const { authority } = env.ports;
+  const hosts = found.hosts.map(({ host }) => host);
+  const lost = found.hosts.filter((host) => host.state === null);
+  const progress: Progress = { failures: [], moved: [], round: 1 };
+  const { failures, moved } = progress;
+  const { own } = ownAndForeign(env, found);
+  const isMoving = own.some((host) => !isThere(host, target));
+  if (isMoving) await one(ctx, armsStep(env, "watch-nothing", { canary: [], baseline: [] }));
+  await bringFoundBack(ctx, env, found, target, progress);
+  if (lost.length > 0) {
+    const stays = await leaveOut(ctx, env, found, lost);
+    const late = lost.map(({ host }) => host);
+    const again = await fencedSurvey(ctx, env, "survey-again", late, PATIENCE);
+    await bringFoundBack(ctx, env, again, target, progress);
+    const silent = again.hosts.filter((host) => host.state === null);
+    failures.push(...silent.map(({ host, problem }) => ({ subject: host, ok: false, message: problem })));
+    failures.push(...stays.filter(({ subject }) => silent.some(({ host }) => host === subject)));
+  }
+  if (failures.length > 0) {
+    const message = `not every host is back on ${goal}: ${failures.map((one) => one.message).join("; ")}`;
+    throw refusal("ROLLBACK_INCOMPLETE", message, failures);
+  }
+  const baseline = target === null ? [] : hosts;
+  if (isMoving) await one(ctx, armsStep(env, "watch", { canary: [], baseline }));
+  return report(hosts, moved, target);
+}
+
+function ownAndForeign({ ports: { authority } }: TurnEnv, { hosts }: Survey) {
+  const foreign = foreignHosts(authority, hosts);
+  return { foreign, own: hosts.filter(({ host }) => !foreign.some(({ subject }) => subject === host)) };
+}
+
+/** Those that could be read; what could not be brought back is named in the progress. */
+async function bringFoundBack(
+  ctx: DurableContext,
+  env: TurnEnv,
+  found: Survey,
+  target: Target | null,
+  progress: Progress,
+): Promise<void> {
+  const { failures, moved } = progress;
   // Their traffic is not ours to take either, and a load balancer that knows no fence would do it.
-  const foreign = foreignHosts(authority, found.hosts);
-  const own = found.hosts.filter(({ host }) => !foreign.some(({ subject }) => subject === host));
-  const back = own.filter((host) => isThere(host, target));
-  const away = own.filter((host) => !isThere(host, target) && host.state !== null).toSorted(byUrgency);
-  const lost = own.filter((host) => host.state === null);
-  const failures: Finding[] = lost.map(({ host, problem }) => ({ subject: host, ok: false, message: problem }));
+  const { own, foreign } = ownAndForeign(env, found);
   for (const one of foreign) {
-    const remedy = one === foreign.at(-1) ? `, ${foreignRemedy(authority)}` : "";
+    const remedy = one === foreign.at(-1) ? `, ${foreignRemedy(env.ports.authority)}` : "";
     failures.push({ ...one, message: `${one.message} and is left as it is${remedy}` });
   }
-  const hosts = found.hosts.map(({ host }) => host);
-  if (away.length > 0) await one(ctx, armsStep(env, "watch-nothing", { canary: [], baseline: [] }));
+  const back = own.filter((host) => isThere(host, target));
+  const away = own.filter((host) => !isThere(host, target) && host.state !== null).toSorted(byUrgency);
+  moved.push(...away.map(({ host }) => host));
 
   // First, since every host that is back already and out of traffic would be missing while the others go.
   const notReturned = await returnToTraffic(ctx, env, found, back);
   failures.push(...notReturned);
   let remaining = away.map(({ host }) => host);
   let failed = notReturned.length > 0;
-  for (let round = 1; remaining.length > 0; round++) {
-    const servers = await one(ctx, balancerStep(env, `round-${round}/capacity`));
+  for (; remaining.length > 0; progress.round++) {
+    const servers = await one(ctx, balancerStep(env, `round-${progress.round}/capacity`));
     const group = nextToBringBack(remaining, servers, minServingInRollback(env.system), failed);
     if (group.length === 0) {
       const why = "left as it is, since others did not come back and too few would serve without it";
@@ -149,14 +215,6 @@ async function bringBack(
     failures.push(...bad);
     remaining = remaining.filter((host) => !group.includes(host));
   }
-  failures.push(...(await leaveOut(ctx, env, found, lost)));
-  if (failures.length > 0) {
-    const message = `not every host is back on ${goal}: ${failures.map((one) => one.message).join("; ")}`;
-    throw refusal("ROLLBACK_INCOMPLETE", message, failures);
-  }
-  const baseline = target === null ? [] : hosts;
-  if (away.length > 0) await one(ctx, armsStep(env, "watch", { canary: [], baseline }));
-  return report(hosts, away, target);
 }
 
 /** Whether a host is where it has to be, and would stay there. */
@@ -250,8 +308,7 @@ function problemsIn(ends: Awaited<ReturnType<typeof settle>>): Finding[] {
   return ends.flatMap(({ subject, end }) => (end.ok ? [] : [{ subject, ok: false, message: end.error.message }]));
 }
 
-function report(hosts: readonly string[], away: readonly SurveyedHost[], target: Target | null): OperationReport {
-  const moved = away.map(({ host }) => host);
+function report(hosts: readonly string[], moved: readonly string[], target: Target | null): OperationReport {
   const goal = target === null ? "run nothing, as before the first deployment" : `serve ${target.version}`;
   const findings = hosts.map((host) => ({
     subject: host,

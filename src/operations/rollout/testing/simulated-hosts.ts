@@ -27,6 +27,10 @@ interface SimulatedHost {
   running: boolean;
   starts: number;
   reachable: boolean;
+  /** Takes connections, and answers nothing that comes over them. */
+  hangs: boolean;
+  /** A script that an earlier holder started, and that cannot be ended, has the lock. */
+  locked: boolean;
   releases: string[];
   token: number;
   authority: string;
@@ -77,6 +81,8 @@ export class SimulatedHosts {
         running: active !== null,
         starts: 0,
         reachable: true,
+        hangs: false,
+        locked: false,
         releases: active === null ? [] : [active],
         token: 0,
         authority: "a",
@@ -130,6 +136,21 @@ export class SimulatedHosts {
     host.token = scope.fence.token;
     if (what !== "") this.events.push(`${name} ${what}`);
     return host;
+  }
+
+  /** Passes the time that is waited for a host that hangs, and fails when it still does. */
+  async #hang(name: string, withinMs: number): Promise<void> {
+    const host = this.host(name);
+    if (!host.hangs) return;
+    await new Promise<void>((resolve) => this.#clock.timer(withinMs, resolve));
+    if (host.hangs) throw new RetryableError("HOST_UNREACHABLE", `${name}: no answer within ${withinMs} ms`);
+  }
+
+  async #lock(name: string, withinMs: number): Promise<void> {
+    for (let waitedMs = 0; this.host(name).locked; waitedMs += 1_000) {
+      if (waitedMs >= withinMs) throw new RetryableError("HOST_BUSY", `${name}: the lock is held by another script`);
+      await new Promise<void>((resolve) => this.#clock.timer(1_000, resolve));
+    }
   }
 
   #switch(name: string, host: SimulatedHost, id: string | null): void {
@@ -189,6 +210,7 @@ export class SimulatedHosts {
   fleet(): Fleet {
     const read: Fleet["read"] = async (name) => {
       const host = this.host(name);
+      await this.#hang(name, 15_000);
       if (!host.reachable) throw new RetryableError("HOST_UNREACHABLE", `${name}: no route to host`);
       return this.#state(name, host);
     };
@@ -252,7 +274,11 @@ export class SimulatedHosts {
         this.#touch(name, scope, "");
         return { removed: [] };
       },
-      raiseFence: async (name, scope) => void this.#touch(name, scope, ""),
+      raiseFence: async (name, scope, withinMs = 60_000) => {
+        await this.#hang(name, withinMs);
+        await this.#lock(name, Math.min(withinMs, 20_000));
+        this.#touch(name, scope, "");
+      },
       adopt: async (name, scope) => {
         const host = this.#touch(name, scope, "");
         if (this.refusing !== null) throw this.refusing;
