@@ -9,7 +9,7 @@
  *   (ControlPersist): Sunny up to 62 of them, within its limit of 64 processes, and makes the others anew.
  * - `next release, no open connection`: the same when that minute is over. OpenSSH's client and servers agree on a key
  *   exchange of which the client's part alone takes 0.1 s of a processor (since version 9 sntrup761 with x25519), and Sunny and
- *   `ssh` pay it alike. It has no bars, its ratios are told.
+ *   `ssh` pay it alike. It has no bars. Its ratios are to what the peers that keep no connections took for the next release.
  * - `next release, curve25519`: no open connection either, and servers that offer curve25519-sha256 only, which was agreed
  *   on before version 9. The exchange costs a tenth of it: the ratio says more about what the tools themselves do.
  *

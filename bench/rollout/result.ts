@@ -59,7 +59,7 @@ function ownOf(measured: Measured): Own {
 
 function rowOf(name: string, one: BenchCase, mine: Measured, peers: RolloutFigures["peers"]): BenchRow {
   const theirs = [...peers].flatMap(([peer, series]) => {
-    const measured = series.get(one);
+    const measured = series.get(one) ?? toldOf(one, peer, series);
     return measured === undefined ? [] : [[peer, measured] as const];
   });
   const per = (of: (measured: Measured) => number): Record<string, number> =>
@@ -80,6 +80,12 @@ function rowOf(name: string, one: BenchCase, mine: Measured, peers: RolloutFigur
     ownRssMb: round(own.ownRssBytes / 1e6),
     stopped: theirs.flatMap(([peer, measured]) => (measured.stopped ? [peer] : [])),
   };
+}
+
+/** What a peer took for the same job in another case. */
+function toldOf({ told }: BenchCase, peer: string, series: Series): Measured | undefined {
+  if (told?.peers.includes(peer) !== true) return undefined;
+  return [...series].find(([{ name }]) => name === told.of)?.[1];
 }
 
 /** Time against every peer; processor time and memory against Capistrano. */
