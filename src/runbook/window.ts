@@ -1,5 +1,6 @@
 import type { ApprovedWindow, RecurringWindow, Weekday } from "./model.ts";
-import { findZone } from "./zone.ts";
+import { notUnderstood } from "./window-words.ts";
+import { findZone, ZONES } from "./zone.ts";
 import type { ZoneReading } from "./zone.ts";
 
 export type WindowRule =
@@ -28,9 +29,14 @@ const DAY_RANGE = new RegExp(String.raw`\b${DAY}\s*(?:-|–|—|to|through|thru|
 const TIME = String.raw`(?:(\d{1,2}):(\d{2})(?::\d{2})?\s*(am\b|pm\b)?|(\d{1,2})\s*(am\b|pm\b)|(\d{2})(\d{2}))\s*(?:h\b|hrs?\b|z\b|uhr\b)?`;
 const TIME_PATTERN = new RegExp(String.raw`(?<![\d:])${TIME}(?![\d:])`, "gi");
 
+const DAY_GROUP =
+  /\b(?:daily|every\s?day|each day|all days|nightly|every night|weekdays?|(?:working|business|work) ?days?|weekends?)\b/gi;
+/** What a window is made of; what is written in between has to be understood. */
+const CORE: readonly RegExp[] = [DAY_GROUP, DAY_PATTERN, ZONES, TIME_PATTERN];
+
 /** Conditions that a weekly window cannot hold; leaving them out would open it too often. */
 const CONDITION =
-  /\b(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|[45]th|every other|bi-?weekly|fortnight(?:ly)?|alternate|odd|even|monthly|quarterly|of the month|except|excluding|unless|not|no|never|freeze|blackout|only if|january|february|march|april|june|july|august|september|october|november|december)\b|\b\d{4}-\d{2}-\d{2}\b/i;
+  /\b(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|[45]th|every other|bi-?weekly|fortnight(?:ly)?|alternate|odd|even|monthly|quarterly|of the month|except|exceptions?|excepted|excluding|excluded|exempt(?:ed)?|barring|(?:save|but) for|(?:apart|aside) from|other than|unless|not|no|never|freeze|blackout|only if|january|february|march|april|june|july|august|september|october|november|december)\b|\b\d{4}-\d{2}-\d{2}\b/i;
 
 /** Days, and words that keep some out, in languages that are not read: what is left over without them opens at other times. */
 const FOREIGN =
@@ -51,6 +57,9 @@ export function readWindow(text: string, zone?: string): WindowReading {
   if (times.length === 0 && (ANY_TIME.test(rest) || APPROVAL.test(rest))) return readAnyTime(name, rest, days);
   if (times.length === 0 && days.length === 0) return { problem: "RB405", message: "This line names no time." };
   if (CONDITION.test(rest)) return { problem: "RB402", message: "A weekly window cannot hold this condition." };
+  const strange = notUnderstood(rest.slice(0, endOf(times)), CORE);
+  if (strange !== undefined)
+    return { problem: "RB402", message: `"${strange}" is not understood; it may keep the window shut at times.` };
   if (APPROVAL.test(rest))
     return { problem: "RB402", message: "A window with times needs no approval; say which of the two is meant." };
   const [start, end, ...more] = times.map(toClock);
@@ -80,6 +89,11 @@ function findTimes(text: string): RegExpExecArray[] {
   const third = times[2];
   const isOffset = third !== undefined && /(?:[\s(]|UTC|GMT)\s*[+\u2212-]\s?$/i.test(text.slice(0, third.index));
   return isOffset && times.length === 3 ? times.slice(0, 2) : times;
+}
+
+function endOf(times: readonly RegExpExecArray[]): number {
+  const last = times.at(-1);
+  return last === undefined ? 0 : last.index + last[0].length;
 }
 
 /** The zone after the times, where people write it, or before them. */

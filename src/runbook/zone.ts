@@ -8,6 +8,8 @@ const IANA =
 const LIKE_IANA = /\b[A-Z][A-Za-z]+\/[A-Z][A-Za-z_]+\b/;
 const OFFSET = /(?:\b(?:UTC|GMT)\s*|^\s*\(?)([+\u2212-])\s?(\d{1,2})(?::?(\d{2}))?(?![\d:])/;
 const UTC = /\b(?:UTC|GMT|Zulu)\b|(?<=\d)Z\b/i;
+/** Every zone in a text that has one meaning. */
+export const ZONES = new RegExp(`${IANA.source}|${OFFSET.source}|${UTC.source}`, "gi");
 const ABBREVIATION = /\b(?:[CEMPAW]E?[SD]?T|CE[S]?T|B?ST|I?ST|JST|K?ST|A[EC]?[SD]T|[A-Z]{1,3}[SD]T|[CEW]ET)\b/;
 
 /**
