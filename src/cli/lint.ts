@@ -32,7 +32,8 @@ async function lint(context: CliContext, file: string, options: { format: string
   const full = path.resolve(context.cwd, file);
   const { runbook, diagnostics, text } = await readRunbook(full, file);
   const scripts = options.scripts === undefined ? undefined : path.resolve(context.cwd, options.scripts);
-  const all = [...diagnostics, ...(await unknownScripts(runbook, scripts))].map((one) => ({ ...one, file }));
+  const found = [await unknownScripts(runbook, scripts), await unwatchable(runbook)];
+  const all = [...diagnostics, ...found.flat()].map((one) => ({ ...one, file }));
   show(context, format, all, { runbook, file, text });
   context.exit(hasErrors(all) ? EXIT.refused : EXIT.done);
 }
@@ -59,6 +60,13 @@ function show(
   }
   context.output.text(`${summarise(runbook).trimEnd()}\n`);
   context.output.text(rendered);
+}
+
+/** Limits that no configuration can have watched, as the plan would tell them. */
+async function unwatchable(runbook: Runbook): Promise<Diagnostic[]> {
+  if (runbook.thresholds.length === 0) return [];
+  const { unsupportedThresholds } = await import("../operations/monitor/unsupported.ts");
+  return unsupportedThresholds(runbook);
 }
 
 /** Scripts that are nowhere: lint needs no configuration, so it looks beside the runbook and among Sunny's own. */

@@ -13,8 +13,9 @@ import { DEFAULT_EXCLUDE, type Binding, type SeriesByName } from "../operations/
 import { checkRules } from "../operations/monitor/check.ts";
 import { detectBinding } from "../operations/monitor/detect.ts";
 import { edgesOf } from "../operations/monitor/edges.ts";
+import { unsupportedThresholds } from "../operations/monitor/unsupported.ts";
 import { withHostReadings, type UsageReading } from "../operations/monitor/host-readings.ts";
-import { buildRules, rulesFromThreshold, titleOf } from "../operations/monitor/rules.ts";
+import { buildRules, titleOf } from "../operations/monitor/rules.ts";
 import { diagnostic, type Diagnostic } from "../runbook/diagnostic.ts";
 import type { Runbook } from "../runbook/model.ts";
 import type { System } from "../system/schema.ts";
@@ -137,19 +138,6 @@ export function notWatchedYet(runbook: Runbook): Watched & { readonly diagnostic
           }),
         ];
   return { rules: [], metrics: null, diagnostics };
-}
-
-/** All of them, so that nobody has to plan again for each. */
-function unsupportedThresholds(runbook: Runbook): Diagnostic[] {
-  return runbook.thresholds.flatMap((threshold) => {
-    try {
-      rulesFromThreshold(threshold);
-      return [];
-    } catch (error) {
-      if (!isSunnyError(error)) throw error;
-      return [problemOf(error, runbook, threshold)];
-    }
-  });
 }
 
 function problemOf(

@@ -40,7 +40,7 @@ describe("what a command loads", () => {
     ["plan", 334, ["plan", "--release", "2.1.0"]],
     ["status", 180, ["status"]],
     ["logs", 120, ["logs"]],
-    ["lint", 105, ["lint", path.join(ROOT, "examples/payments/RUNBOOK.md")]],
+    ["lint", 112, ["lint", path.join(ROOT, "examples/payments/RUNBOOK.md")]],
     ["help", 25, ["--help"]],
   ];
   for (const [name, bound, args] of BOUNDS) {
