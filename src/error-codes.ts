@@ -178,6 +178,8 @@ export const ERROR_CODES = {
   SSH_REFUSED: "A host does not let the user in; nothing was done there.",
 
   // haproxy
+  HAPROXY_AGENT_CHECK:
+    "HAProxy asks an agent about a server, which would undo what Sunny orders of it; nothing was changed.",
   HAPROXY_COMMAND_FAILED: "HAProxy refused a command of its runtime API; its answer is in the message.",
   HAPROXY_SOCKET_TOOL_MISSING: "The host of a load balancer has no program that can write to HAProxy's socket.",
 

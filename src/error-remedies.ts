@@ -164,6 +164,7 @@ export const REMEDIES: Readonly<Record<ErrorCode, string>> = {
   SSH_HOST_KEY_UNKNOWN: "Compare the key with the host's own, and add it to the known-hosts file.",
   SSH_REFUSED: "Check user and key with `ssh` by hand; docs/reference/ssh.md says what is needed.",
 
+  HAPROXY_AGENT_CHECK: "`disable agent BACKEND/SERVER` at the socket holds until HAProxy is reloaded.",
   HAPROXY_COMMAND_FAILED: "Check that the socket has `level admin`, and the backend's configuration.",
   HAPROXY_SOCKET_TOOL_MISSING: "Install `socat`, `perl` or `python3` on that host.",
 

@@ -7,7 +7,7 @@ import { generateKey } from "../../src/audit/note.ts";
 import { systemClock } from "../../src/clock.ts";
 import { openSunny, type Sunny } from "../../src/main.ts";
 import { loadSystem } from "../../src/system/load.ts";
-import { startHaproxy, type HaproxyTest } from "../support/haproxy.ts";
+import { askHaproxy, startHaproxy, type HaproxyTest } from "../support/haproxy.ts";
 import { without } from "../support/programs.ts";
 import { freePort } from "./local-hosts.support.ts";
 
@@ -16,9 +16,10 @@ describe("two load balancers", { skip: without("haproxy") }, () => {
   const dir = mkdtempSync("/tmp/sunny-lbs-");
   const servers: { readonly name: string; readonly port: number }[] = [];
   const proxies: HaproxyTest[] = [];
-  const start = async (name: string, weight = 100): Promise<HaproxyTest> => {
+  const start = async (name: string, weight = 100, agentPort?: number): Promise<HaproxyTest> => {
     const weighed = servers.map((server) => ({ ...server, weight }));
-    const proxy = await startHaproxy({ dir: path.join(dir, name), port: await freePort(), servers: weighed });
+    const agent = agentPort === undefined ? {} : { agentPort };
+    const proxy = await startHaproxy({ dir: path.join(dir, name), port: await freePort(), servers: weighed, ...agent });
     proxies.push(proxy);
     return proxy;
   };
@@ -84,5 +85,19 @@ describe("two load balancers", { skip: without("haproxy") }, () => {
         await assert.rejects(sunny.requireOrders(), { code: "HAPROXY_COMMAND_FAILED", message: reason });
       });
     }
+  });
+
+  test("one that asks agents about the servers is refused until it is told not to, since an agent undoes what is ordered", async () => {
+    const proxy = await start("agent", 100, await freePort());
+    await withSunny([proxy.socket], async (sunny) => {
+      for (const [name, left] of [
+        ["web-1", /asks an agent about web-1, web-2, .*: `disable agent be\/web-1`, `disable agent be\/web-2`$/],
+        ["web-2", /asks an agent about web-2, .*: `disable agent be\/web-2`$/],
+      ] as const) {
+        await assert.rejects(sunny.requireOrders(), { code: "HAPROXY_AGENT_CHECK", message: left });
+        await askHaproxy(proxy.socket, `disable agent be/${name}`);
+      }
+      await sunny.requireOrders();
+    });
   });
 });

@@ -12,6 +12,8 @@ export interface HaproxyTestOptions {
   /** Where customers connect. */
   readonly port: number;
   readonly servers: readonly { readonly name: string; readonly port: number; readonly weight?: number }[];
+  /** Where an agent is asked about every server. */
+  readonly agentPort?: number;
   /** An admin socket on TCP besides the one in `dir`. */
   readonly adminPort?: number;
   /** Milliseconds between two health checks; default 100. */
@@ -79,7 +81,8 @@ export async function startHaproxy(options: HaproxyTestOptions): Promise<Haproxy
 
 /** The first request for sessions to be stable: retries are for connections that failed, never for requests. */
 function configOf(options: HaproxyTestOptions, socket: string, lookSocket: string): string {
-  const { port, servers, adminPort, checkMs = 100 } = options;
+  const { port, servers, adminPort, agentPort, checkMs = 100 } = options;
+  const agent = agentPort === undefined ? "" : ` agent-check agent-port ${agentPort} agent-inter ${checkMs}`;
   return [
     "global",
     `  stats socket ${socket} level admin mode 600`,
@@ -105,7 +108,7 @@ function configOf(options: HaproxyTestOptions, socket: string, lookSocket: strin
     "  http-check expect status 200",
     ...servers.map(
       ({ name, port: to, weight = 100 }) =>
-        `  server ${name} 127.0.0.1:${to} check inter ${checkMs} fall 2 rise 2 weight ${weight}`,
+        `  server ${name} 127.0.0.1:${to} check inter ${checkMs} fall 2 rise 2 weight ${weight}${agent}`,
     ),
     "",
   ].join("\n");

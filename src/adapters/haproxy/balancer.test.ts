@@ -78,3 +78,37 @@ test("of several load balancers the one that answers is shown, and the one that 
   assert.equal(unread.length, 2);
   await assert.rejects(balancer.read(), silent);
 });
+
+test("a server that is put back into traffic while its last requests are waited for is taken out again, and that is said", async () => {
+  const told: string[] = [];
+  // What HAProxy has of the server: ordered out, put back by somebody else, and busy until it was ordered out once more.
+  let state = { mask: 0, sessions: 1 };
+  const endpoint: HaproxyEndpoint = {
+    name: "/lb.sock",
+    target: "bounded",
+    pollMs: 1,
+    async ask(command) {
+      if (command.startsWith("show sess")) return "";
+      const { mask, sessions } = state;
+      if (told.length > 1) state = { ...state, sessions: 0 };
+      return OBSERVED.replace("be,web-1,0,0,", `be,web-1,0,${sessions},`).replace(
+        "web-1 2 0 100",
+        `web-1 2 ${mask} 100`,
+      );
+    },
+    async order(commands) {
+      told.push(...commands);
+      state = { ...state, mask: 8 };
+      return commands.map(() => "\n");
+    },
+  };
+  const balancer = haproxyBalancer({ backend: "be", endpoints: [endpoint], clock: systemClock });
+  const said: string[] = [];
+  const logged = { ...scope, log: (text: string) => void said.push(text) };
+  await balancer.set("web-1", { admin: "drain" }, logged);
+  state = { ...state, mask: 0 };
+  assert.deepEqual(await balancer.waitIdle("web-1", 10_000, logged), { sessions: 0, upgraded: 0 });
+  const drain = "set server be/web-1 state drain";
+  assert.deepEqual(told, [drain, drain]);
+  assert.deepEqual(said, ["web-1 was put back into traffic by somebody else; it is taken out again\n"]);
+});

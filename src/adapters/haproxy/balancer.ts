@@ -68,6 +68,7 @@ class Haproxy implements HaproxyBalancer {
       this.#balancers.map(async (balancer) => {
         const seen = await this.#ask(balancer, signal);
         for (const server of servers) this.#require(server, change, seen, balancer);
+        this.#requireNoAgent(servers, seen, balancer);
         const level = (await balancer.endpoint.ask(LEVEL_COMMAND, signal)).trim();
         if (level !== "operator" && level !== "user") return;
         const { name } = balancer.endpoint;
@@ -87,7 +88,14 @@ class Haproxy implements HaproxyBalancer {
 
   async waitIdle(server: string, withinMs: number, scope: StepScope): ReturnType<LoadBalancer["waitIdle"]> {
     let sessions = 0;
-    const idle = await this.#until(withinMs, scope, (seen) => {
+    let undone = false;
+    const idle = await this.#until(withinMs, scope, async (seen) => {
+      if (this.#isBack(server, seen)) {
+        if (!undone) scope.log(`${server} was put back into traffic by somebody else; it is taken out again\n`);
+        undone = true;
+        await this.#orderAgainTo(server, scope);
+        return false;
+      }
       sessions = this.#merged(seen).find((one) => one.name === server)?.sessions ?? 0;
       return sessions === 0;
     });
@@ -118,12 +126,30 @@ class Haproxy implements HaproxyBalancer {
     }
   }
 
-  async #until(withinMs: number, scope: StepScope, done: (seen: readonly Observation[]) => boolean): Promise<boolean> {
+  /** It was ordered out of traffic here, and is in it: what waits for its last request would wait beside new ones. */
+  #isBack(server: string, seen: readonly Observation[]): boolean {
+    const { admin = "ready" } = this.#ordered.get(server) ?? {};
+    const isReady = ({ servers }: Observation): boolean =>
+      servers.some((one) => one.name === server && one.admin === "ready");
+    return admin !== "ready" && seen.some(isReady);
+  }
+
+  #orderAgainTo(server: string, scope: StepScope): Promise<void> {
+    const { admin } = this.#ordered.get(server) ?? {};
+    const change = admin === undefined ? {} : { admin };
+    return this.#orderAll(changeCommands({ backend: this.#options.backend, server }, change), scope);
+  }
+
+  async #until(
+    withinMs: number,
+    scope: StepScope,
+    done: (seen: readonly Observation[]) => boolean | Promise<boolean>,
+  ): Promise<boolean> {
     const { clock } = this.#options;
     const end = clock.monotonic() + withinMs;
     const pollMs = Math.max(...this.#balancers.map((one) => one.endpoint.pollMs));
     for (;;) {
-      if (done(await this.#observe(scope))) return true;
+      if (await done(await this.#observe(scope))) return true;
       const left = end - clock.monotonic();
       if (left <= 0) return false;
       await sleep(clock, Math.min(pollMs, left), scope.signal);
@@ -165,6 +191,17 @@ class Haproxy implements HaproxyBalancer {
   /** `seen` is in the order of the load balancers. */
   #merged(seen: readonly Observation[]): ReturnType<typeof merged> {
     return merged(seen.map(({ servers }, at) => ({ at: this.#balancers[at]?.endpoint.name ?? "", servers })));
+  }
+
+  /** @throws TerminalError HAPROXY_AGENT_CHECK */
+  #requireNoAgent(servers: readonly string[], seen: Observation, { endpoint }: Balancer): void {
+    const names = seen.servers.filter((one) => one.agent && servers.includes(one.name)).map((one) => one.name);
+    if (names.length === 0) return;
+    const commands = names.map((name) => `\`disable agent ${this.#options.backend}/${name}\``).join(", ");
+    const message =
+      `HAProxy at ${endpoint.name} asks an agent about ${names.join(", ")}, whose answer would undo a drain and the weight ` +
+      `of a canary at any moment. Stop that for the deployment: ${commands}`;
+    throw new TerminalError("HAPROXY_AGENT_CHECK", message, { servers: names, endpoint: endpoint.name });
   }
 
   #require(server: string, change: ServerChange, seen: Observation, { endpoint }: Balancer): void {

@@ -11,10 +11,14 @@ export interface ObservedServer extends Omit<ServerState, "admin"> {
   readonly admin: "ready" | "drain" | "maint";
   /** The weight of the configuration, of which `weightPercent` is a part. */
   readonly configuredWeight: number;
+  /** An agent beside the service is asked for state and weight, and what it says is done. */
+  readonly agent: boolean;
 }
 
 /** Forced, inherited, configured, unresolved, host name changed: srv_admin_state (management.txt, "show servers state"). */
 const MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20 | 0x40;
+/** CHK_ST_ENABLED: configured, and not disabled since (`disable agent`). */
+const AGENT_ENABLED = 0x04;
 /** Forced and inherited. */
 const DRAIN = 0x08 | 0x10;
 
@@ -53,6 +57,7 @@ function serverOf(name: string, state: Row, stat: Row): ObservedServer {
     weightPercent:
       configuredWeight === 0 ? 100 : Math.min(100, Math.round((number(state["srv_uweight"]) * 100) / configuredWeight)),
     configuredWeight,
+    agent: (number(state["srv_agent_state"]) & AGENT_ENABLED) !== 0,
     sessions: Math.max(number(stat["scur"]) + number(stat["qcur"]), number(stat["used_conn_cur"])),
     upgraded: 0,
     requests: number(stat["stot"]),

@@ -210,8 +210,9 @@ export interface LoadBalancer {
   /** What `read` answers of those of several load balancers that can be read; absent where there is only one. */
   look?(signal?: AbortSignal): Promise<BalancerLook>;
   /**
-   * Fails as `set` would for any of these servers, as far as that can be told without giving the order; absent where it
-   * cannot. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED
+   * Fails as `set` would for any of these servers, as far as that can be told without giving the order, and where something
+   * else would undo it; absent where it cannot. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED,
+   * HAPROXY_AGENT_CHECK
    */
   check?(servers: readonly string[], change: ServerChange, signal?: AbortSignal): Promise<void>;
   /** Idempotent. @throws TerminalError SERVER_UNKNOWN, LOAD_BALANCER_FENCED */

@@ -88,8 +88,9 @@ export function unknownServers(hosts: readonly string[], servers: readonly Serve
 }
 
 /**
- * Fails as the load balancer would refuse the canaries their weight, without giving the order; one that cannot tell
- * beforehand refuses nothing. @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED
+ * Fails as the load balancer would refuse the canaries their weight, without giving the order, and where what is ordered of a
+ * host would not last; one that cannot tell beforehand refuses nothing.
+ * @throws TerminalError SERVER_UNKNOWN, HAPROXY_COMMAND_FAILED, HAPROXY_AGENT_CHECK
  */
 export async function requireOrders(
   loadBalancer: Pick<LoadBalancer, "check">,
@@ -97,5 +98,6 @@ export async function requireOrders(
 ): Promise<void> {
   const hosts = system.hosts.map(({ name }) => name);
   const { canaries, weight } = canariesOf(system, hosts);
+  await loadBalancer.check?.(hosts, { admin: "drain" });
   await loadBalancer.check?.(canaries, { weightPercent: weight });
 }
