@@ -136,6 +136,18 @@ describe("rollback", () => {
     assert.deepEqual(world.hosts.picture(), all("2.0.0 ready 100"));
   });
 
+  it("leaves the last host that serves as it is when it hung, and none of the others came back", async () => {
+    const world = updatedWorld(["web-1", "web-2", "web-3", "web-4"]);
+    for (const name of ["web-1", "web-3", "web-4"]) {
+      Object.defineProperty(world.hosts.host(name), "running", { get: () => false, set: () => {} });
+    }
+    world.hosts.host("web-2").hangs = true;
+    world.world.clock.timer(60_000, () => (world.hosts.host("web-2").hangs = false));
+    const error = failureOf(await run(world, "rollback", { version: "2.0.0" }));
+    assert.match(error.message, /web-2: left as it is, since others did not come back and too few would serve/);
+    assert.equal(world.hosts.picture()["web-2"], "2.1.0 ready 100");
+  });
+
   it("does not believe what it reads from a host on which an earlier script may still be at work", async () => {
     const world = updatedWorld(["web-1"]);
     const host = world.hosts.host("web-2");

@@ -137,6 +137,8 @@ interface Progress {
   readonly failures: Finding[];
   /** Hosts that were somewhere else. */
   readonly moved: string[];
+  /** A host did not come back, so that nothing may be risked for the others. */
+  failed: boolean;
   round: number;
 }
 
@@ -149,7 +151,7 @@ async function bringBack(
   const goal = target === null ? "no release" : target.version;
   const hosts = found.hosts.map(({ host }) => host);
   const lost = found.hosts.filter((host) => host.state === null);
-  const progress: Progress = { failures: [], moved: [], round: 1 };
+  const progress: Progress = { failures: [], moved: [], failed: false, round: 1 };
   const { failures, moved } = progress;
   const { own } = ownAndForeign(env, found);
   const isMoving = own.some((host) => !isThere(host, target));
@@ -201,17 +203,17 @@ async function bringFoundBack(
   const notReturned = await returnToTraffic(ctx, env, found, back);
   failures.push(...notReturned);
   let remaining = away.map(({ host }) => host);
-  let failed = notReturned.length > 0;
+  progress.failed ||= notReturned.length > 0;
   for (; remaining.length > 0; progress.round++) {
     const servers = await one(ctx, balancerStep(env, `round-${progress.round}/capacity`));
-    const group = nextToBringBack(remaining, servers, minServingInRollback(env.system), failed);
+    const group = nextToBringBack(remaining, servers, minServingInRollback(env.system), progress.failed);
     if (group.length === 0) {
       const why = "left as it is, since others did not come back and too few would serve without it";
       failures.push(...remaining.map((host) => ({ subject: host, ok: false, message: `${host}: ${why}` })));
       break;
     }
     const bad = await bringGroupBack(ctx, env, group, target);
-    failed ||= bad.length > 0;
+    progress.failed ||= bad.length > 0;
     failures.push(...bad);
     remaining = remaining.filter((host) => !group.includes(host));
   }
