@@ -1,15 +1,27 @@
 /** What people write between the days and the times of a window in English, without keeping any of them out. */
 const UNDERSTOOD: ReadonlySet<string> = new Set(
   `
-  a about after afternoon afternoons always an and any approximately are around as at available
-  be before begin beginning begins best between both business by can change changes close closes closing
-  day days deploy deployed deploying deployment deployments deploys during each early either end ending ends evening evenings every
-  for from h hour hours hrs in including inclusive is it late later local lowest low maintenance may midnight morning mornings
-  night nightly nights noon normal normally o'clock of off-peak off office on once only open opening opens or our out outage outages
-  peak per period planned preferably preferred production quiet quietest regular regularly release releases rollout rollouts
-  run runs scheduled should slot slots standard start starting starts staging system systems that the then through till time times
-  to traffic typically until up upgrade upgrades update updates usually via we week weekly weeks which will window windows with
-  within work working
+  a about activity after afternoon afternoons agreed all allowed also always an and any api application applications approximately
+  are around as at available back-end backend backup backups be because before begin beginning begins being best between both
+  breaks bug bugs business busy by calendar calm can card cards change changes close closes closing come config configuration
+  core critical customer customers cutover data database databases day days default demand dependency dependencies deploy
+  deployed deploying deployment deployments deploys duration during duty each early either emergency end ending ends engineer
+  engineering engineers environment environments evening evenings every everyone extended feature features few first-line fixes
+  for from front-end frontend full fully general global go good h hand has have high high-risk hot hotfix hotfixes hour hours hrs
+  ideal ideally if impact impacting in including inclusive infrastructure internal is it its just large late later least less
+  level light live load local long low low-risk low-traffic lower lowest lull main maintain maintained maintenance major may
+  midnight migration migrations minimal minimum minor mobile monitored monitoring month more morning mornings most near network
+  new night nightly nights non-critical non-emergency noon normal normally o'clock of off off-hours off-peak office on on-call
+  once online only open opening opens operations operator operators ops or other our out outage outages outside overnight
+  patch patches patching payment payments peak people per period periods place planned platform preferably preferred present
+  primary prod production quiet quieter quietest range recommended region regional regions regular regularly release released
+  releases reserved restart restarts review risk risky roll-out rollout rollouts routine run running runs safe safer safest schedule
+  schedules scheduled schema secondary security service services shift shifts should since single slot slots slow slowest small
+  small-scale some staff staffed staging standard start starting starts still strictly suggested support system systems take
+  takes taking target team teams tech technical test tested testing tests than that the their them then there these they this
+  those through throughout till time timeframe times to traffic type types typical typically until up update updates upgrade
+  upgrades urgent us usage use used user users usual usually via volume want we web week weekly weeks were when where which while
+  who whole will window windows with within work working works you your zone
   `
     .trim()
     .split(/\s+/),
@@ -19,14 +31,20 @@ const UNDERSTOOD: ReadonlySet<string> = new Set(
 const READ = "\u0000";
 
 /**
- * What stands between the days and the times of a window and is not understood; undefined when all of it is. In any
- * language a word that keeps something out is written small, so that names ("Sunday, Frankfurt, 01:00-03:00") are let
- * be. `text` ends with the last time; `patterns` find days, times and zones.
+ * What stands between the days and the times of a window and is not understood: most of its words are in no list of what
+ * people write there in English. Undefined when all of it is understood. In any language a word that keeps something out is
+ * written small, so that names ("Sunday, Frankfurt, 01:00-03:00") are let be. `text` ends with the last time; `patterns`
+ * find days, times and zones.
  */
 export function notUnderstood(text: string, patterns: readonly RegExp[]): string | undefined {
   const [, ...between] = patterns.reduce((left, pattern) => left.replace(pattern, READ), text).split(READ);
-  const strange = between.find((part) => wordsOf(part).some((word) => !UNDERSTOOD.has(word)));
-  return strange?.replace(/^[\s,;(]+|[\s,;)]+$/g, "");
+  return between.find(isStrange)?.replace(/^[^\p{L}]+|[^\p{L}]+$/gu, "");
+}
+
+function isStrange(part: string): boolean {
+  const words = wordsOf(part);
+  const known = words.filter((word) => UNDERSTOOD.has(word));
+  return 2 * known.length < words.length;
 }
 
 function wordsOf(text: string): string[] {
