@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -56,9 +56,24 @@ function processesIn(directory: string): string[] {
     });
 }
 
-/** Starts the demo with a temporary directory of its own, and interrupts it when its output matches. */
+/** Waits until there is a file: its path below the directory by what its parts match. */
+async function written(directory: string, [first, ...rest]: readonly RegExp[]): Promise<void> {
+  if (first === undefined) return;
+  const watcher = watch(directory, { persistent: false });
+  try {
+    for (;;) {
+      const found = readdirSync(directory).find((name) => first.test(name));
+      if (found !== undefined) return await written(path.join(directory, found), rest);
+      await once(watcher, "change");
+    }
+  } finally {
+    watcher.close();
+  }
+}
+
+/** Starts the demo with a temporary directory of its own, and interrupts it when its output matches, or a file appears. */
 async function interruptedAt(
-  moment: RegExp,
+  moment: RegExp | readonly RegExp[],
   interrupt: (pid: number) => void,
 ): Promise<{ status: number | null; output: string; left: readonly string[]; processes: readonly string[] }> {
   const base = mkdtempSync(path.join(tmpdir(), "demo-interrupt-"));
@@ -73,10 +88,11 @@ async function interruptedAt(
     });
     let output = "";
     let done = false;
+    if (Array.isArray(moment)) void written(directory, moment).then(() => interrupt(child.pid ?? 0));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         output += text;
-        if (done || !moment.test(output)) return;
+        if (done || !(moment instanceof RegExp) || !moment.test(output)) return;
         done = true;
         interrupt(child.pid ?? 0);
       });
@@ -103,8 +119,13 @@ function interruptCommandOf(pid: number, verb: string): void {
 }
 
 describe("the demo, interrupted", { skip: process.platform === "linux" ? false : "reads /proc" }, () => {
-  const cases: [string, RegExp, (pid: number) => void][] = [
-    ["Ctrl-C while the system starts", /^/, (pid) => void setTimeout(() => process.kill(-pid, "SIGINT"), 1_500)],
+  const cases: [string, RegExp | readonly RegExp[], (pid: number) => void][] = [
+    [
+      "Ctrl-C while the system starts",
+      // Written right before.
+      [/^sunny-/, /^sunny\.config\.json$/],
+      (pid) => process.kill(-pid, "SIGINT"),
+    ],
     ["Ctrl-C while a plan is made", /\$ sunny plan/, (pid) => process.kill(-pid, "SIGINT")],
     ["Ctrl-C that ends the plan first", /\$ sunny plan/, (pid) => interruptCommandOf(pid, "plan")],
     [

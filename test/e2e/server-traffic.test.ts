@@ -41,7 +41,7 @@ describe("a deployment to servers under traffic", { skip: without("sshd", "ssh",
     customers.begin("deployment", { rate: RATE });
     const deployed = await system.sunny(["deploy", "--release", "2.1.0"]);
     assert.equal(deployed.status, 0, `${deployed.stdout}\n${deployed.stderr}`);
-    while (customers.answered < LEAST_REQUESTS) await new Promise((resolve) => setTimeout(resolve, 100));
+    await customers.answers(LEAST_REQUESTS);
     seen = await customers.stop();
     customers = undefined;
   });

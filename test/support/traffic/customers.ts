@@ -99,6 +99,7 @@ export class Customers {
   #slowAt = performance.now();
   #open = 0;
   #idle = (): void => {};
+  #awaited = { count: Infinity, resolve: (): void => {} };
   #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: CustomerSettings) {
@@ -129,6 +130,12 @@ export class Customers {
   /** Answered so far in the stretch under way. */
   get answered(): number {
     return this.#stretch.times().length;
+  }
+
+  /** Waits until so many are answered in the stretch under way. */
+  async answers(count: number): Promise<void> {
+    if (this.answered >= count) return;
+    await new Promise<void>((resolve) => (this.#awaited = { count, resolve }));
   }
 
   /** Begins nothing more, waits for what is under way, and says what became of everything. */
@@ -219,6 +226,7 @@ export class Customers {
       stretch.reasons[why] = (stretch.reasons[why] ?? 0) + 1;
     }
     if (--this.#open === 0) this.#idle();
+    if (this.answered >= this.#awaited.count) this.#awaited.resolve();
   }
 
   #acknowledge(ask: Ask, id: string, version: string): void {
