@@ -226,19 +226,6 @@ describe("rollback", () => {
     assert.deepEqual(world.hosts.events, []);
   });
 
-  it("goes back to what the hosts have when the store's archive is damaged, and else says that it is", async () => {
-    const world = updatedWorld(["web-1"]);
-    world.damaged = "2.0.0.tar.gz has 9 bytes instead of 10";
-    const end = endOf(await run(world, "rollback", { version: "2.0.0" }, { previous: null }));
-    assert.equal(end.outcome, "succeeded");
-    assert.equal(world.hosts.host("web-1").active, OLD.id);
-    const nowhere = updatedWorld(["web-1"]);
-    nowhere.damaged = world.damaged;
-    const error = failureOf(await run(nowhere, "rollback", { version: "1.9.0" }, { previous: null }));
-    assert.equal(error.code, "RELEASE_UNKNOWN");
-    assert.match(error.message, /; hosts have 2.0.0, 2.1.0; in the store: 2.0.0.tar.gz has 9 bytes instead of 10$/);
-  });
-
   it("does not guess between two releases of one version", async () => {
     const world = updatedWorld(["web-1"]);
     world.hosts.host("web-4").releases.push("2.0.0-aaaaaaaaaaaa");

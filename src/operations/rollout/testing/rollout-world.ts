@@ -30,8 +30,6 @@ export class RolloutWorld {
   /** Answers of the watcher, one after the other; the last one stays. */
   verdicts: BakeVerdict[] = [{ state: "healthy", reasons: ["error rate 0.1 %, limit 1 %"] }];
   publicVersion: string | null = null;
-  /** Why nothing can be had from the store. */
-  damaged: string | undefined;
   /** Migrations that are not in force, by the version that needs them. */
   readonly missing: Record<string, readonly string[]> = {};
   readonly operations: Map<string, Operation>;
@@ -65,12 +63,10 @@ export class RolloutWorld {
       fleet: this.hosts.fleet(),
       loadBalancer: this.hosts.balancer(),
       releases: {
-        find: async (wanted) => {
-          if (this.damaged !== undefined) throw new TerminalError("RELEASE_ARCHIVE_ALTERED", this.damaged);
-          return [OLD, NEW]
+        find: async (wanted) =>
+          [OLD, NEW]
             .filter((one) => one.id === wanted || one.version === wanted)
-            .map((one) => ({ ...one, archivePath: "", bytes: 1 }));
-        },
+            .map((one) => ({ ...one, archivePath: "", bytes: 1 })),
       },
       watch: options.watch?.(this) ?? {
         setArms: async (arms) => void this.arms.push(arms),
