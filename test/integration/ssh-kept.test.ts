@@ -161,9 +161,14 @@ describe("connections that are kept for the next command", { skip: without("sshd
     await edited.close();
     writeFileSync(world.knownHostsFile, known);
     const [directory = ""] = directories();
-    process.kill(-keeperOf(directory).pid, "SIGKILL");
-    // Without who holds them they end.
-    await gone(keptIn(directory).map(({ ssh }) => ssh));
+    const kept = keptIn(directory).map(({ ssh }) => ssh);
+    // As `pkill -f sunny-keep` does: without who holds them they end, and leave nothing behind.
+    process.kill(keeperOf(directory).pid);
+    await gone(kept);
+    await until(
+      async () => directories(),
+      (left) => left.length === 0,
+    );
   });
 
   test("of several commands at once one has them, and the others make their own", async () => {

@@ -29,8 +29,13 @@ export type KeptConnection = z.output<typeof keptConnection>;
 const KEPT = "kept.json";
 const TAKEN = "taken.json";
 
-/** When its time is over it takes the directory like anybody else, and ends without a trace. */
-const KEEPER = `sleep "$1"; mv "$2/${KEPT}" "$2/${TAKEN}" 2>/dev/null && rm -rf "$2"`;
+/** When its time is over, or somebody ends it, it takes the directory like anybody else, and ends without a trace. */
+const KEEPER = [
+  'sleep "$1" &',
+  'trap "kill $! 2>/dev/null" TERM INT HUP',
+  "wait $!",
+  `mv "$2/${KEPT}" "$2/${TAKEN}" 2>/dev/null && rm -rf "$2"`,
+].join("\n");
 
 /**
  * Keeps connections for a time after this process has ended, with their directory. `descriptors` are this end of their pipes;
