@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import * as fc from "fast-check";
+import { without } from "../../test/support/programs.ts";
 import { isSunnyError } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { createApproval, parseApproval, type ApprovalContext, type NewApproval } from "./approval.ts";
@@ -213,9 +214,7 @@ describe("the signer's key", () => {
   });
 });
 
-const gpg = spawnSync("gpg", ["--version"]).status === 0;
-
-describe("GnuPG", { skip: gpg ? false : "gpg is not installed" }, () => {
+describe("GnuPG", { skip: without("gpg") }, () => {
   it("signs a printed statement so that Sunny accepts it, clear-signed and detached", async () => {
     const home = mkdtempSync(path.join(tmpdir(), "sunny-gpg-"));
     const run = (...args: string[]): void => {

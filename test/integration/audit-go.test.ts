@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import { exportEvidence } from "../../src/audit/evidence.ts";
 import { generateKey, openNote, parseSigner, parseVerifier } from "../../src/audit/note.ts";
 import { appendMany, testWorld } from "../../src/audit/testing.ts";
+import { unlessCi } from "../support/programs.ts";
 
 /*
  * The audit log as golang.org/x/mod/sumdb sees it: notes, tiles, proofs. Needs `go` and that module, in Go's module
@@ -37,10 +38,10 @@ function build(): { program: string } | { missing: string } {
 }
 
 const built = build();
-const skip = "missing" in built ? built.missing : false;
+const skip = "missing" in built && unlessCi(built.missing);
 
 function check(mode: string, directory: string, keyFile: string): string {
-  assert.ok("program" in built);
+  if ("missing" in built) assert.fail(built.missing);
   return execFileSync(built.program, [mode, directory, keyFile], { encoding: "utf8" });
 }
 

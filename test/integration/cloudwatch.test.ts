@@ -15,6 +15,7 @@ import { systemSchema, type System } from "../../src/system/schema.ts";
 import { metricSource, watchedNow } from "../../src/wiring/metric-source.ts";
 import { WatchHost } from "../../src/wiring/watch-host.ts";
 import { findMoto, startMoto, type Moto, type WireQuery, type WireResult } from "../support/moto.ts";
+import { unlessCi } from "../support/programs.ts";
 
 const START = Date.UTC(2026, 0, 4, 1, 0, 30);
 const MINUTE = 60_000;
@@ -44,8 +45,7 @@ function systemAt(endpoint: string, metrics: object = METRICS): System {
   });
 }
 
-const missing =
-  findMoto() === undefined && process.env["CI"] !== "true" ? "needs moto_server, not installed here" : false;
+const missing = findMoto() === undefined && unlessCi("needs moto_server, not installed here");
 
 describe("CloudWatch as a metric source", { skip: missing }, () => {
   let moto: Moto;

@@ -286,8 +286,7 @@ describe("HAProxy", { skip: without("haproxy") }, () => {
 
   // One of them is enough for a host, so the others may be missing everywhere.
   for (const program of ["socat", "perl", "python3"]) {
-    const missing = findProgram(program) === undefined ? `needs ${program}, not installed here` : false;
-    test(`a host without anything but ${program} can talk to the socket`, { skip: missing }, async () => {
+    test(`a host without anything but ${program} can talk to the socket`, { skip: without(program) }, async () => {
       await allReady();
       const bin = path.join(dir, `bin-${program}`);
       mkdirSync(bin, { recursive: true });

@@ -5,7 +5,6 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import process from "node:process";
 import { after, test } from "node:test";
 import { generateKey } from "../../src/audit/note.ts";
 import { parseRunbook } from "../../src/runbook/parse.ts";
@@ -17,7 +16,7 @@ import type { PrometheusOptions } from "../../src/adapters/prometheus/source.ts"
 import { prometheusSource, seriesNow } from "../../src/adapters/prometheus/source.ts";
 import { sleep, systemClock } from "../../src/clock.ts";
 import { detectBinding } from "../../src/operations/monitor/detect.ts";
-import { findProgram } from "../support/programs.ts";
+import { findProgram, unlessCi } from "../support/programs.ts";
 import { startPrometheus } from "../support/prometheus.ts";
 import {
   CONTRACT_BINDING,
@@ -99,9 +98,7 @@ async function server(): Promise<Server> {
 
 if (!installed) {
   const reason = "the program `prometheus` is not installed";
-  test("Prometheus as a metric source", { skip: process.env["CI"] === "true" ? false : reason }, () =>
-    assert.fail(reason),
-  );
+  test("Prometheus as a metric source", { skip: unlessCi(reason) }, () => assert.fail(reason));
 } else {
   metricSourceContract("Prometheus", async () => {
     const { options, pages, seen } = await server();

@@ -25,8 +25,12 @@ export function findProgram(name: string, more: readonly string[] = []): string 
  */
 export function without(...names: readonly string[]): string | false {
   const missing = names.filter((name) => findProgram(name) === undefined);
-  if (missing.length === 0 || process.env["CI"] === "true") return false;
-  return `needs ${missing.join(" and ")}, not installed here`;
+  return missing.length > 0 && unlessCi(`needs ${missing.join(" and ")}, not installed here`);
+}
+
+/** The same for what is found in another way: the reason to skip, and false with CI=true, where the test is to fail. */
+export function unlessCi(reason: string): string | false {
+  return process.env["CI"] !== "true" && reason;
 }
 
 /** Path of a program that a test cannot do without. @throws Error when it is not installed */

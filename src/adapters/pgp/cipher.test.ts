@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { without } from "../../../test/support/programs.ts";
 import { scratch } from "../../operations/checks/testing/fixtures.ts";
 import { pgpCipher } from "./cipher.ts";
 import { pgpKeys } from "./testing.ts";
@@ -69,9 +70,7 @@ test("a private key behind a passphrase, or one that is none, is refused by file
   });
 });
 
-const gpg = spawnSync("gpg", ["--version"]).status === 0;
-
-test("GnuPG opens what is written here", { skip: !gpg && "gpg is not installed" }, async (t) => {
+test("GnuPG opens what is written here", { skip: without("gpg") }, async (t) => {
   const root = scratch(t);
   const keys = await pgpKeys(root);
   const plain = randomBytes(100_000);
