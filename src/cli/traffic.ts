@@ -1,11 +1,10 @@
 import { SunnyError } from "../errors.ts";
 import type { Sunny } from "../main.ts";
 import type { ServerState } from "../operations/rollout/ports.ts";
-import { adminText } from "../operations/rollout/server-text.ts";
+import { adminText, unreadText } from "../operations/rollout/server-text.ts";
 import { runByHand } from "./by-hand.ts";
 import type { Configure } from "./configure.ts";
 import type { CliContext } from "./context.ts";
-import { unreadText } from "./unread-balancer.ts";
 
 interface SetOptions {
   readonly state?: string;

@@ -1,10 +1,10 @@
 import type { Progress } from "../deployment/ports.ts";
 import type { RunRecord } from "../engine/storage.ts";
 import type { MonitorSnapshot } from "../operations/monitor/snapshot.ts";
+import { unreadText } from "../operations/rollout/server-text.ts";
 import type { Plan, PlanStep } from "../plan/model.ts";
 import type { StepTimes } from "./step-times.ts";
 import type { Baking, Turns } from "./turns.ts";
-import { unreadText } from "./unread-balancer.ts";
 import { hostsAndTraffic, type Environment } from "./view-hosts.ts";
 import { viewRules } from "./view-rules.ts";
 import type {
