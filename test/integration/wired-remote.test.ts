@@ -95,6 +95,11 @@ describe("a system of remote hosts", { skip: without("sshd", "ssh", "ssh-keygen"
     await assert.rejects(admin.resetConnections("web-1", scopeOf(2, "b")), { code: "HOST_FENCED" });
     assert.deepEqual(asked, ["GET /connections", "POST /db/reset"]);
     await assert.rejects(admin.memory("web-1"), { code: "SERVICE_ADMIN_UNREACHABLE", message: /status 503: busy/ });
+    await new Promise((resolve) => void service.close(resolve));
+    await assert.rejects(admin.memory("web-1"), {
+      code: "SERVICE_ADMIN_UNREACHABLE",
+      message: /^The service on web-1 does not answer GET \/memory at .*admin\.sock: .*No such file or directory/,
+    });
   });
 
   test("files, sockets and logs of a host are looked at there", async (t) => {

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { TerminalError } from "../../engine/context.ts";
 import type { StepScope } from "../../engine/context.ts";
 import type { FileFact, HostInspector } from "../../operations/security/ports.ts";
 import { shellQuote } from "./shell.ts";
@@ -89,8 +90,18 @@ export async function requestOnHost(
     TALK,
     `printf '%s %s HTTP/1.0\\r\\nHost: localhost\\r\\nContent-Length: 0\\r\\n\\r\\n' ${shellQuote(method)} ${shellQuote(route)} | talk`,
   ].join("\n");
-  const answer = await (by.scope === undefined ? commands.read(script, by.signal) : commands.change(script, by.scope));
+  const asked = by.scope === undefined ? commands.read(script, by.signal) : commands.change(script, by.scope);
+  const answer = await asked.catch((error: unknown) => {
+    throw unheard(error);
+  });
   const [, status = "", body = ""] = /^HTTP\/1\.[01] (\d{3})[^]*?\r\n\r\n([^]*)$/.exec(answer) ?? [];
   if (status === "200") return body;
   throw new Error(status === "" ? "it gave no answer in HTTP" : `status ${status}: ${body.slice(0, 200)}`);
+}
+
+/** Of a program that could not reach the socket its own words count, since who asked names the socket. */
+function unheard(error: unknown): unknown {
+  if (!(error instanceof TerminalError) || error.code !== "HOST_SCRIPT_FAILED") return error;
+  const { output } = error.details as { readonly output: string };
+  return new Error(output === "" ? error.message : output, { cause: error });
 }
