@@ -127,7 +127,7 @@ async function fencedSurvey(
   const { hosts, servers } = await one(ctx, surveyStep(env.ports, `${env.stepName}/${part}`, asked));
   const believed = hosts.map((found): SurveyedHost => {
     const problem = unfenced.get(found.host);
-    return problem === undefined || found.state === null ? found : { ...found, state: null, probe: null, problem };
+    return problem === undefined || found.state === null ? found : { ...found, state: null, problem };
   });
   return { hosts: believed, servers };
 }
@@ -157,15 +157,7 @@ async function bringBack(
   const isMoving = own.some((host) => !isThere(host, target));
   if (isMoving) await one(ctx, armsStep(env, "watch-nothing", { canary: [], baseline: [] }));
   await bringFoundBack(ctx, env, found, target, progress);
-  if (lost.length > 0) {
-    const stays = await leaveOut(ctx, env, found, lost);
-    const late = lost.map(({ host }) => host);
-    const again = await fencedSurvey(ctx, env, "survey-again", late, PATIENCE);
-    await bringFoundBack(ctx, env, again, target, progress);
-    const silent = again.hosts.filter((host) => host.state === null);
-    failures.push(...silent.map(({ host, problem }) => ({ subject: host, ok: false, message: problem })));
-    failures.push(...stays.filter(({ subject }) => silent.some(({ host }) => host === subject)));
-  }
+  if (lost.length > 0) failures.push(...(await bringLateBack(ctx, env, found, lost, target, progress)));
   if (failures.length > 0) {
     const message = `not every host is back on ${goal}: ${failures.map((one) => one.message).join("; ")}`;
     throw refusal("ROLLBACK_INCOMPLETE", message, failures);
@@ -173,6 +165,30 @@ async function bringBack(
   const baseline = target === null ? [] : hosts;
   if (isMoving) await one(ctx, armsStep(env, "watch", { canary: [], baseline }));
   return report(hosts, moved, target);
+}
+
+/** Those that did not answer in time, or cannot be believed yet: now nobody waits for them. */
+async function bringLateBack(
+  ctx: DurableContext,
+  env: TurnEnv,
+  found: Survey,
+  lost: readonly SurveyedHost[],
+  target: Target | null,
+  progress: Progress,
+): Promise<Finding[]> {
+  // One that could be read may be as well as the others.
+  const silent = lost.filter(({ probe }) => probe === null);
+  const stays = await leaveOut(ctx, env, found, silent);
+  const late = lost.map(({ host }) => host);
+  const again = await fencedSurvey(ctx, env, "survey-again", late, PATIENCE);
+  await bringFoundBack(ctx, env, again, target, progress);
+  const gone = again.hosts.filter((host) => host.state === null);
+  const left = gone.filter(({ host }) => !silent.some((one) => one.host === host));
+  return [
+    ...gone.map(({ host, problem }) => ({ subject: host, ok: false, message: problem })),
+    ...stays.filter(({ subject }) => gone.some(({ host }) => host === subject)),
+    ...(await leaveOut(ctx, env, found, left)),
+  ];
 }
 
 function ownAndForeign({ ports: { authority } }: TurnEnv, { hosts }: Survey) {
