@@ -229,7 +229,8 @@ function title(plan: Plan): string {
     case "rollback":
       return `${plan.service} back to ${plan.previous?.version ?? "?"}`;
     case "run":
+      return plan.phases[0]?.steps[0]?.operation ?? "run";
     case "procedure":
-      return plan.phases[0]?.steps[0]?.operation ?? "procedure";
+      return plan.phases[0]?.title ?? "procedure";
   }
 }
