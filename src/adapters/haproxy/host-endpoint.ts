@@ -44,6 +44,9 @@ say() {
   printf '${BETWEEN}\n%s' "$said"
 }`;
 
+/** What socat writes before the reason: time, process and call, different each time. */
+const SOCAT = /\d{4}\/\d\d\/\d\d [\d:.]+ socat\[\d+\] [A-Z] (?:\w+\(.*\): )?/;
+
 /** The socket of a load balancer on another host, whose lock refuses whoever has been superseded. */
 export function hostEndpoint(name: string, path: string, host: SocketHost): HaproxyEndpoint {
   // Colons and commas separate options of socat.
@@ -82,7 +85,7 @@ async function answers(name: string, output: Promise<string>): Promise<string[]>
 /** What a host refuses is the load balancer's refusal to whoever deploys. */
 function translated(name: string, error: unknown): unknown {
   const code = (error as { code?: string }).code;
-  const message = `${name}: ${messageOf(error)}`;
+  const message = `${name}: ${messageOf(error).replace(SOCAT, "")}`;
   if (code === "HOST_FENCED") return new TerminalError("LOAD_BALANCER_FENCED", message, null, { cause: error });
   const unreachable = code === "LOAD_BALANCER_UNREACHABLE" || error instanceof RetryableError;
   return unreachable ? new RetryableError("LOAD_BALANCER_UNREACHABLE", message, { cause: error }) : error;
