@@ -53,6 +53,29 @@ test("the error names host, file, fingerprint and remedy, and says whether to tr
   );
 });
 
+test("a key that was revoked is not to be replaced in known_hosts, since the host has to get another one", () => {
+  const target = { address: "10.0.0.7", port: 2212, knownHostsFile: "/etc/sunny/known_hosts" };
+  const stderr =
+    "@       WARNING: REVOKED HOST KEY DETECTED!               @\r\n" +
+    "ED25519 host key for [10.0.0.7]:2212 was revoked and you have requested strict checking.\r\n" +
+    "Host key verification failed.\r\n";
+  const { message } = failureError("web-1", target, failureOf(stderr), stderr, null);
+  assert.match(
+    message,
+    /^web-1: the key of \[10\.0\.0\.7\]:2212 is marked as revoked in \/etc\/sunny\/known_hosts: .* Give the host a new key/,
+  );
+  assert.doesNotMatch(message, /ssh-keygen -R/);
+});
+
+test("an agent with too many keys is told how the right one is named", () => {
+  const stderr = "Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures\r\n";
+  const { message } = failureError("web-1", { address: "10.0.0.7", port: 22 }, failureOf(stderr), stderr, null);
+  assert.match(
+    message,
+    /does not let the user in: .*Too many authentication failures\. .* identityFile.* ssh -v -p 22 /,
+  );
+});
+
 test("a certificate that does not count is told as such, since no key has to be added", () => {
   const target = { address: "10.0.0.7", port: 2212, knownHostsFile: "/etc/sunny/known_hosts" };
   const stderr =

@@ -9,6 +9,8 @@ export type SshFailure =
   | "host-key-changed"
   /** The host is there and does not let us in. */
   | "refused"
+  /** The host lets us in and starts no session for us. */
+  | "no-session"
   /** The connection broke off before it was ready, as a server drops some above MaxStartups: worth another try. */
   | "dropped"
   /** The configuration of OpenSSH, or a key file, cannot be used. */
@@ -19,6 +21,8 @@ const SIGNS: readonly (readonly [SshFailure, RegExp])[] = [
   ["host-key-changed", /REMOTE HOST IDENTIFICATION HAS CHANGED|REVOKED HOST KEY|Offending \S+ key in/],
   ["host-key-unknown", /No \S+ host key is known for|Host key verification failed/],
   ["refused", /Permission denied \(|Too many authentication failures|no mutual signature|Access denied/],
+  // What is behind a bastion fails with another reason, or another word after it.
+  ["no-session", /^channel \d+: open failed: connect failed: open failed\r?$/m],
   ["misconfigured", /Bad configuration option|Bad owner or permissions|UNPROTECTED PRIVATE KEY|terminating, \d+ bad/],
   [
     "dropped",
@@ -96,6 +100,14 @@ export function failureError(
         details,
       );
     case "host-key-changed":
+      if (/REVOKED HOST KEY/.test(stderr)) {
+        return new TerminalError(
+          "SSH_HOST_KEY_CHANGED",
+          `${host}: the key of ${complained} is marked as revoked in ${file}${shown}: whoever shows it is not to be trusted. ` +
+            `Give the host a new key and add that one; the line with @revoked stays`,
+          details,
+        );
+      }
       return new TerminalError(
         "SSH_HOST_KEY_CHANGED",
         `${host}: the key of ${complained} is not the one in ${file}${shown}. Either the host was made anew or somebody ` +
@@ -113,8 +125,15 @@ export function failureError(
       }
       return new TerminalError(
         "SSH_REFUSED",
-        `${host}: ${at} does not let ${target.user ?? "the user"} in: ${refused?.words ?? said}. Look at the key, the agent and the ` +
-          `account with: ssh -v -p ${target.port} ${target.user === undefined ? "" : `${target.user}@`}${target.address}`,
+        `${host}: ${at} does not let ${target.user ?? "the user"} in: ${refused?.words ?? said}. ${tooMany(stderr)}Look at ` +
+          `the key, the agent and the account with: ssh -v -p ${target.port} ${target.user === undefined ? "" : `${target.user}@`}${target.address}`,
+        details,
+      );
+    case "no-session":
+      return new TerminalError(
+        "SSH_REFUSED",
+        `${host}: ${at} lets ${target.user ?? "the user"} in, but takes no session, so that nothing can be run. Look at ` +
+          `MaxSessions in the host's sshd_config: it has to be 1 at least`,
         details,
       );
     case "misconfigured":
@@ -141,6 +160,12 @@ export function noShellError(host: string, target: SshTarget, heard: string, why
       `scripts: ${why}, and it said ${said}. Look at the account's shell, its startup files and a forced command with: ` +
       `ssh -T -p ${target.port} ${user}${target.address} 'exec sh'`,
   );
+}
+
+/** The agent offered others before the right one came. */
+function tooMany(stderr: string): string {
+  if (!stderr.includes("Too many authentication failures")) return "";
+  return "More keys were offered than it tries: name the right one as identityFile, then no other is offered. ";
 }
 
 /** Where a host behind bastions was lost: on the way to it, or behind it. */

@@ -154,12 +154,16 @@ class OpenSsh implements SshTransport {
     const target = this.#options.target(host);
     const payload = payloadOf(order);
     const spent = { ms: 0 };
+    let { fresh = false } = order;
     for (let attempt = 1; ;) {
-      const end = await this.#attempt(host, target, script, order, payload, spent).catch((error: unknown) => {
+      const now = { ...order, fresh };
+      const end = await this.#attempt(host, target, script, now, payload, spent).catch((error: unknown) => {
         if (order.signal?.aborted === true) return ABORTED;
         throw error;
       });
       if (!("words" in end)) return end;
+      // The host takes no further session over its connection (MaxSessions), which goes on: one for this script alone.
+      if (end.kind === "shared" && this.#isOpen(host)) fresh = true;
       // An open connection that turned out to be gone says nothing about the host: once more, cold.
       if (end.kind !== "cold") continue;
       const again = failureOf(end.words) === "dropped" && attempt < STARTS && spent.ms < order.deadlineMs;
@@ -211,8 +215,13 @@ class OpenSsh implements SshTransport {
       if (began !== undefined) spent.ms += clock.monotonic() - began;
       // What was opened for one script ends with it; the connection goes with the session that opened it.
       if (lane.kind === "shared" || order.fresh === true) await ended(session);
-      lane.done(lane.kind === "shared" ? result === undefined : session?.usable !== true);
+      lane.done(lane.kind === "shared" ? result === undefined && !this.#isOpen(host) : session?.usable !== true);
     }
+  }
+
+  /** A session that did not come up says nothing about the connection that it was to share: the one that opened it does. */
+  #isOpen(host: string): boolean {
+    return this.#open.get(host)?.session.usable === true;
   }
 
   /** The session that opened the connection, where it is still good. */
@@ -305,16 +314,17 @@ class OpenSsh implements SshTransport {
 
   /**
    * Why no connection came up. The connection is made once more, where its own words do not say: for the key that was
-   * shown, and for the complaints of a bastion.
+   * shown, for the complaints of a bastion, and where there are none.
    */
   async #failed(host: string, target: SshTarget, stderr: string): Promise<Error> {
     const failure = failureOf(stderr);
     const aboutKey = failure === "host-key-unknown" || failure === "host-key-changed";
-    if (!aboutKey && target.jump === undefined) return failureError(host, target, failure, stderr, null);
+    if (!aboutKey && target.jump === undefined && stderr.trim() !== "")
+      return failureError(host, target, failure, stderr, null);
     const verbose = await this.#said(keyArgv(target, this.#times));
     const words = verbose.replaceAll(/^(?:debug\d:|OpenSSH_)[^\n]*\n/gm, "");
     const again = aboutKey ? failure : failureOf(words);
-    const said = aboutKey || again === "unreachable" ? stderr : words;
+    const said = (aboutKey || again === "unreachable") && stderr.trim() !== "" ? stderr : words;
     return failureError(host, target, failureOf(said), said, shownKey(verbose));
   }
 
